@@ -1,0 +1,209 @@
+"""What a format plugin implements: the contract `hub.v1`.
+
+A plugin registers `Format` objects (see `hub.hookspecs`). `BaseFormat` has a default for everything but `read` and
+`write`, so a useful format is about twenty lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from hub.ir import Change, Encoding, Model, Tensor
+
+Outcome = Literal["PASS", "FAIL", "SKIP"]
+
+
+class Stage(StrEnum):
+    """The ten stages of `hub check`, in order."""
+
+    MAGIC = "magic"
+    HEADER = "header"
+    METADATA = "metadata"
+    INDEX = "index"
+    ALIGNMENT = "alignment"
+    CHECKSUM = "checksum"
+    TOKENIZER = "tokenizer"
+    CONFIG = "config"
+    ARCHITECTURE = "architecture"
+    INFERENCE = "inference"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one stage found: an `outcome` with its reason, and where (`offset`, `tensor`) when that is known."""
+
+    stage: Stage
+    outcome: Outcome
+    detail: str
+    offset: int | None = None
+    tensor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """Bytes that a file of the format holds at `offset`."""
+
+    data: bytes
+    offset: int = 0
+
+    def matches(self, head: bytes) -> bool:
+        """True when `head`, the first bytes of a file, holds the magic."""
+        return head[self.offset : self.offset + len(self.data)] == self.data
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a format can hold. `encodings` by name; everything else is yes or no."""
+
+    encodings: frozenset[str]
+    config: bool = True
+    tokenizer: bool = True
+    ties: bool = True
+    shards: bool = False
+    folder: bool = False
+    writes: bool = True
+
+
+Fate = Literal["kept", "mapped", "dropped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What becomes of one piece of metadata."""
+
+    key: str
+    fate: Fate
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTensor:
+    """One tensor of the target: its `tensor` (named and laid out as the target wants it), the canonical names it holds.
+
+    `sources` are the canonical tensors whose values it carries; empty for a tensor the target alone needs (a table of
+    rope factors, a copy of a tied embedding). `reason` says why its bytes change, when they do.
+    """
+
+    tensor: Tensor
+    sources: tuple[str, ...]
+    reason: str = ""
+
+    @property
+    def change(self) -> Change:
+        """What happens to the bytes."""
+        return self.tensor.change
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a write will do, decided before a byte is written.
+
+    `document` is the format's own header, metadata or files: whatever its `write` needs beside the tensors.
+    `unmapped` names canonical tensors that have no place in the target.
+    """
+
+    format: str
+    tensors: Sequence[PlannedTensor]
+    facts: Sequence[Fact] = ()
+    unmapped: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    document: Any = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every format can be told when writing.
+
+    `shard_size`: largest shard in bytes; None writes one file. `portable`: only what the format's other programs run.
+    `compression`: a codec's name, for formats that pack. `pre`: the pre-tokenizer, when the source does not say.
+    `overwrite`: file names in a target folder may be replaced.
+    """
+
+    shard_size: int | None = None
+    portable: bool = False
+    compression: str | None = None
+    pre: str | None = None
+    overwrite: bool = False
+
+
+Placement: TypeAlias = tuple[int, Tensor]
+
+
+class Sink(Protocol):
+    """Where a format writes. Paths are temporary; the hub renames them when everything is verified."""
+
+    def create(self, name: str | None = None) -> Path:
+        """A fresh path: the target itself, or `name` beside it (a shard) or in it (for a folder)."""
+        ...
+
+    def copy(self, path: Path, placements: Sequence[Placement]) -> None:
+        """Write each tensor's bytes at its offset in `path`, with many workers and bounded memory.
+
+        The file exists; it grows as needed. Bytes between the tensors are left as they are.
+        """
+        ...
+
+    def stream(self, tensor: Tensor) -> Iterator[bytes]:
+        """The tensor's bytes in order, in pieces, counted as progress; for formats that pack what they write."""
+        ...
+
+
+@runtime_checkable
+class Format(Protocol):
+    """One model format. All members are read by the hub; `BaseFormat` has defaults.
+
+    `name` is what `--to` takes; `title` what people call it; `extensions` start with a dot, the first is the default.
+    `magic`: any one of these in a file claims it. Without magic (folders), `sniff` alone decides.
+    `drops` names what the format cannot hold ("ties", "tokenizer", ...).
+    `supports` names the fields of `Options` that have an effect on a write.
+    """
+
+    name: str
+    title: str
+    extensions: tuple[str, ...]
+    magic: tuple[Magic, ...]
+    capabilities: Capabilities
+    drops: frozenset[str]
+    supports: frozenset[str]
+    alignment: int | None
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """True when `path` is of this format; `head` holds its first 4096 bytes, empty for a folder."""
+        ...
+
+    def read(self, path: Path) -> Model:
+        """The model at `path`, nothing decoded, nothing large read. `DamagedFile` or `UnsupportedFile` otherwise."""
+        ...
+
+    def plan(self, model: Model, options: Options) -> Plan:
+        """What writing `model` would do. Touches no disk beyond reading `model`."""
+        ...
+
+    def write(self, plan: Plan, sink: Sink, options: Options) -> None:
+        """Do what `plan` says."""
+        ...
+
+    def validate(self, path: Path) -> Iterator[Finding]:
+        """Findings of the stages from magic to checksum; what a stage means here. Never raises for damage."""
+        ...
+
+
+class BaseFormat:
+    """Defaults for a format: names stay, encodings that the format cannot hold become F32, nothing is aligned."""
+
+    title: str = ""
+    extensions: tuple[str, ...] = ()
+    magic: tuple[Magic, ...] = ()
+    drops: frozenset[str] = frozenset()
+    supports: frozenset[str] = frozenset()
+    alignment: int | None = None
+    name: str
+    capabilities: Capabilities
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """True when one of the declared magics is there."""
+        return any(m.matches(head) for m in self.magic)

@@ -1,0 +1,1 @@
+"""The gguf format for hub."""
