@@ -7,12 +7,12 @@ A plugin registers `Format` objects (see `hub.hookspecs`). `BaseFormat` has a de
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from hub.ir import Change, Encoding, Model, Tensor
+from hub.ir import Change, Model, Tensor
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
 

@@ -44,7 +44,8 @@ class Model:
     `config`: config.json's keys (empty when naming is "native" and nothing is known).
     `tokenizer`: lazy; None inside when the source has none.
     `metadata`: what a model card holds: name, author, license, tags, ... and `format`, the source's title ("GGUF v3").
-    `ties`: alias -> tensor it equals, e.g. {"lm_head.weight": "model.embed_tokens.weight"}; aliases are not in `tensors`.
+    `ties`: alias -> the tensor it equals, e.g. {"lm_head.weight": "model.embed_tokens.weight"}; aliases are not in
+    `tensors`.
     `files`: companion files verbatim, by name relative to a model folder (config.json, tokenizer.json, README.md, ...).
     `source`: by format name, what that format's reader needs to write its file again key for key; JSON values, made on
     demand. Formats that cannot interpret an entry carry it verbatim.

@@ -125,5 +125,4 @@ def concatenated(name: str, tensors: Sequence[Tensor]) -> Tensor:
 
 def stacked(name: str, tensors: Sequence[Tensor]) -> Tensor:
     """Tensors of one shape and encoding stacked along a new first dimension."""
-    whole = concatenated(name, [t.reshaped(1, *t.shape) for t in tensors])
-    return whole
+    return concatenated(name, [t.reshaped(1, *t.shape) for t in tensors])

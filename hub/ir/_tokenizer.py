@@ -32,7 +32,8 @@ class Tokenizer:
     "unigram", `##` continuation in "wordpiece"; added tokens are plain text.
     `scores` and `types` (see `TokenType`) run parallel to `tokens`; `merges` are "left right" pairs, best first.
     `pre` is llama.cpp's name of the pre-tokenizer ("llama-bpe", "qwen2", ...).
-    `special` maps bos, eos, unk, sep, pad, cls, mask, eot, eom, fim_pre, fim_suf, fim_mid, fim_pad, fim_rep, fim_sep to ids.
+    `special` maps bos, eos, unk, sep, pad, cls, mask, eot, eom, fim_pre, fim_suf, fim_mid, fim_pad, fim_rep, fim_sep to
+    ids.
     `flags` holds add_bos, add_eos, add_sep, add_space_prefix, remove_extra_whitespaces, lowercase, strip_accents and
     the like, only where the source states them.
     `charsmap` is SentencePiece's precompiled normalizer table.
