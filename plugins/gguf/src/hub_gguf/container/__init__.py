@@ -1,0 +1,27 @@
+"""The GGUF container: header, index and layout, without any knowledge of models."""
+
+from hub_gguf.container._header import Header, TensorInfo
+from hub_gguf.container._layout import Layout, encode_items, encode_key, layout
+from hub_gguf.container._reader import read_header
+from hub_gguf.container._types import DEFAULT_ALIGNMENT, MAGIC, TENSOR_TYPES, TYPE_IDS, ValueType
+from hub_gguf.container._values import LazyArray, NestedArray, NumberArray, StringArray, Value
+
+__all__ = [
+    "DEFAULT_ALIGNMENT",
+    "MAGIC",
+    "TENSOR_TYPES",
+    "TYPE_IDS",
+    "Header",
+    "Layout",
+    "LazyArray",
+    "NestedArray",
+    "NumberArray",
+    "StringArray",
+    "TensorInfo",
+    "Value",
+    "ValueType",
+    "encode_items",
+    "encode_key",
+    "layout",
+    "read_header",
+]

@@ -1,0 +1,163 @@
+"""Reads a header: versions 2 and 3, either byte order, nested arrays; arrays are stepped over, not read.
+
+The layout is that of ggml's gguf.h: magic, version (u32), number of tensors and of keys (u64 each), the keys, the index
+of tensors, padding up to the alignment, the tensors' bytes. Strings carry their length in 8 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hub.errors import UnsupportedFile
+from hub.ir import ENCODINGS, File
+from hub_gguf.container._check import check_placement, check_shape
+from hub_gguf.container._cursor import Cursor
+from hub_gguf.container._header import Header, TensorInfo
+from hub_gguf.container._types import DEFAULT_ALIGNMENT, MAGIC, MAX_DIMS, SIZES, TENSOR_TYPES, WITHDRAWN, ValueType
+from hub_gguf.container._values import NestedArray, NumberArray, StringArray, Value
+
+MAX_KEY = 65535
+MAX_KEYS = 1 << 16
+MAX_TENSORS = 1 << 18
+MAX_DEPTH = 16
+MAX_NESTED = 1 << 16
+
+
+def read_header(source: Path | File) -> Header:
+    """The header of the GGUF file `source`, every number of it checked against the file.
+
+    `DamagedFile` names the byte where something is wrong; `UnsupportedFile` for versions other than 2 and 3.
+    """
+    file = source if isinstance(source, File) else File(source)
+    cursor = Cursor(file)
+    version = _version(cursor)
+    n_tensors = cursor.count("number of tensors", 8 + 4 + 4 + 8, MAX_TENSORS)
+    n_keys = cursor.count("number of keys", 8 + 4 + 1, MAX_KEYS)
+    keys = _keys(cursor, n_keys)
+    start = cursor.at
+    alignment = _alignment(cursor, keys)
+    infos = _infos(cursor, n_tensors)
+    data_start = -(-cursor.at // alignment) * alignment if infos else cursor.at
+    placed = tuple(TensorInfo(i.name, i.shape, i.encoding, data_start + i.offset, i.entry) for i in infos)
+    header = Header(file, version, cursor.order, alignment, keys, placed, start, cursor.at, data_start)
+    check_placement(header)
+    return header
+
+
+def _version(cursor: Cursor) -> int:
+    magic = cursor.bytes(4, "the magic")
+    if magic != MAGIC:
+        raise cursor.damaged(f"the file begins with {magic!r}, {MAGIC!r} was expected", 0)
+    version: int = cursor.number(ValueType.UINT32, "the version")
+    if version & 0xFFFF == 0:
+        cursor.use(">")
+        version = int.from_bytes(version.to_bytes(4, "little"), "big")
+    if version in (2, 3):
+        return version
+    hint = "make it again with a current llama.cpp" if version == 1 else None
+    raise UnsupportedFile(f"GGUF version {version}; 2 and 3 are read", file=cursor.file.path, offset=4, hint=hint)
+
+
+def _keys(cursor: Cursor, n: int) -> dict[str, Value]:
+    keys: dict[str, Value] = {}
+    arrays = _Arrays(cursor)
+    for index in range(n):
+        start = cursor.at
+        key = cursor.string(f"key {index}", MAX_KEY)
+        if not key or key in keys:
+            raise cursor.damaged(f"key {index}, {key!r}, is {'a duplicate' if key else 'empty'}", start)
+        kind = _kind(cursor, f"type of {key!r}")
+        if kind is ValueType.ARRAY:
+            keys[key] = arrays.value(f"{key!r}")
+        elif kind is ValueType.STRING:
+            keys[key] = Value(kind, cursor.string(f"{key!r}"))
+        else:
+            keys[key] = Value(kind, cursor.number(kind, f"{key!r}"))
+    return keys
+
+
+def _kind(cursor: Cursor, what: str) -> ValueType:
+    start = cursor.at
+    number = cursor.number(ValueType.UINT32, what)
+    if number > max(ValueType):
+        raise cursor.damaged(f"{what} is {number}, 0 to {int(max(ValueType))} were expected", start)
+    return ValueType(number)
+
+
+class _Arrays:
+    """Steps over arrays, counting nested ones over the whole header."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self.nested = 0
+
+    def value(self, what: str, depth: int = 0) -> Value:
+        """The array here, its elements left in the file."""
+        cursor = self.cursor
+        item = _kind(cursor, f"element type of {what}")
+        n = cursor.count(f"length of {what}", {ValueType.STRING: 8, ValueType.ARRAY: 12, **SIZES}[item])
+        start = cursor.at
+        if item is ValueType.STRING:
+            cursor.skip_strings(n, what)
+            return Value.array(item, StringArray(cursor.file, start, cursor.at, n, cursor.order))
+        if item is ValueType.ARRAY:
+            self._step_over(n, what, depth)
+            return Value.array(item, NestedArray(n, self._again(start, n, what, depth)))
+        cursor.skip(n * SIZES[item], what)
+        return Value.array(item, NumberArray(cursor.file, start, n, item, cursor.order))
+
+    def _step_over(self, n: int, what: str, depth: int) -> None:
+        self.nested += n
+        if depth >= MAX_DEPTH or self.nested > MAX_NESTED:
+            limit = f"at most {MAX_DEPTH} levels and {MAX_NESTED} arrays in arrays were expected"
+            raise self.cursor.damaged(f"{what} nests too far; {limit}")
+        for _ in range(n):
+            self.value(what, depth + 1)
+
+    def _again(self, start: int, n: int, what: str, depth: int) -> Callable[[], list[Value]]:
+        def make() -> list[Value]:
+            arrays = _Arrays(Cursor(self.cursor.file, start, self.cursor.order))
+            return [arrays.value(what, depth + 1) for _ in range(n)]
+
+        return make
+
+
+def _alignment(cursor: Cursor, keys: dict[str, Value]) -> int:
+    value = keys.get("general.alignment", Value(ValueType.UINT32, DEFAULT_ALIGNMENT))
+    if value.type is not ValueType.UINT32 or value.data.bit_count() != 1:
+        raise cursor.damaged(
+            f"general.alignment is {value.data!r} ({value.type.name}), a power of two (UINT32) was expected"
+        )
+    return int(value.data)
+
+
+def _infos(cursor: Cursor, n: int) -> list[TensorInfo]:
+    infos: dict[str, TensorInfo] = {}
+    for index in range(n):
+        start = cursor.at
+        name = cursor.string(f"name of tensor {index}", MAX_KEY)
+        if name in infos:
+            raise cursor.damaged(f"tensor {index} has the name {name!r}, which an earlier one has", start)
+        infos[name] = _info(cursor, name, start)
+    return list(infos.values())
+
+
+def _info(cursor: Cursor, name: str, start: int) -> TensorInfo:
+    n_dims = cursor.number(ValueType.UINT32, f"number of dimensions of {name!r}")
+    if n_dims > MAX_DIMS:
+        raise cursor.damaged(f"{name!r} has {n_dims} dimensions, at most {MAX_DIMS} were expected", cursor.at - 4)
+    where = cursor.at
+    sizes = [cursor.number(ValueType.UINT64, f"dimension {i} of {name!r}") for i in range(n_dims)]
+    number = cursor.number(ValueType.UINT32, f"type of {name!r}")
+    if number in WITHDRAWN:
+        raise UnsupportedFile(
+            f"encoding {number} was withdrawn from GGUF", file=cursor.file.path, offset=cursor.at - 4, tensor=name,
+            hint="quantize the model again with a current llama.cpp",
+        )  # fmt: skip
+    if number not in TENSOR_TYPES or TENSOR_TYPES[number] not in ENCODINGS:
+        raise cursor.damaged(f"tensor {name!r} has encoding {number}, which GGUF does not define", cursor.at - 4)
+    encoding = ENCODINGS[TENSOR_TYPES[number]]
+    shape = tuple(reversed(sizes))
+    check_shape(cursor, name, shape, encoding, where)
+    return TensorInfo(name, shape, encoding, cursor.number(ValueType.UINT64, f"offset of {name!r}"), start)
