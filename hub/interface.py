@@ -120,7 +120,7 @@ class Options:
 
     `shard_size`: largest shard in bytes; None writes one file. `portable`: only what the format's other programs run.
     `compression`: a codec's name, for formats that pack. `pre`: the pre-tokenizer, when the source does not say.
-    `overwrite`: file names in a target folder may be replaced.
+    `overwrite`: files at the target may be replaced. `folder`: the target is a folder, for formats that have both.
     """
 
     shard_size: int | None = None
@@ -128,6 +128,7 @@ class Options:
     compression: str | None = None
     pre: str | None = None
     overwrite: bool = False
+    folder: bool = False
 
 
 Placement: TypeAlias = tuple[int, Tensor]
@@ -136,8 +137,17 @@ Placement: TypeAlias = tuple[int, Tensor]
 class Sink(Protocol):
     """Where a format writes. Paths are temporary; the hub renames them when everything is verified."""
 
+    @property
+    def target(self) -> Path:
+        """The final path: the file, the name that shards are named after, or the folder. Nothing is written there."""
+        ...
+
     def create(self, name: str | None = None) -> Path:
-        """A fresh path: the target itself, or `name` beside it (a shard) or in it (for a folder)."""
+        """A fresh empty file: the target itself, or `name` beside it (a shard) or in it (for a folder).
+
+        `name` may hold folders ("1_Pooling/config.json"). `TargetExists` when the final name is taken and may not be
+        replaced. The first file created is what a reader is given to read the result back (the folder, for folders).
+        """
         ...
 
     def copy(self, path: Path, placements: Sequence[Placement]) -> None:

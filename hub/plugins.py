@@ -133,7 +133,7 @@ def _points() -> Iterator[tuple[str, str, str, EntryPoint | None]]:
 
 
 def _import(name: str, point: EntryPoint | None) -> ModuleType:
-    return import_module(name) if point is None else point.load()  # type: ignore[no-any-return]  # a module by contract
+    return import_module(name) if point is None else point.load()
 
 
 def _add(found: Registry, plugin: str, distribution: str, version: str, module: object) -> None:

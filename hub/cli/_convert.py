@@ -1,0 +1,144 @@
+"""`hub convert SRC DST`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+
+from hub.cli._output import emit, say, table
+from hub.cli._progress import progress_bar
+from hub.errors import UsageError
+from hub.interface import Options
+from hub.pipeline import Failed, Report, Request, default_budget
+from hub.pipeline import convert as run
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_SHOWN = 20
+
+
+def nbytes(text: str | None, flag: str) -> int | None:
+    """The number of bytes that "5GB", "512MiB" or "1000000" says; K, M, G, T are powers of 1000."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper())
+    if match is None or match[2] not in _UNITS:
+        raise UsageError(f"{flag} takes a size such as 5GB or 512MiB, not {text!r}")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Model to read: a file or a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Where to write; its extension says the format.")],
+    from_: Annotated[str | None, typer.Option("--from", help="Format of SRC, when its content does not tell.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Format of DST, when its name does not tell.")] = None,
+    encode: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ENC[:PATTERN]", help="Re-encode matrices, or the tensors PATTERN names (repeatable)."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
+    verify: Annotated[bool, typer.Option(help="Read the result back and compare every value.")] = True,
+    portable: Annotated[bool, typer.Option("--portable", help="Only encodings the format's own programs run.")] = False,
+    compression: Annotated[str | None, typer.Option(metavar="lz4|zstd", help="Pack the tensors.")] = None,
+    pre: Annotated[str | None, typer.Option(metavar="NAME", help="Pre-tokenizer, when the source names none.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers; the number of cores by default.")] = None,
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Bytes in flight; 64MiB by default.")] = None,
+    shard_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Write shards of at most this size.")] = None,
+    assume: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="State a missing hyper-parameter (repeatable).")
+    ] = None,
+    allow_unmapped: Annotated[
+        bool, typer.Option("--allow-unmapped", help="Leave out tensors that DST has no place for.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is at DST.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Convert a model into another format and verify every value."""
+    _no_effect_on_dry_run(dry_run, {"--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force})
+    size = nbytes(shard_size, "--shard-size")
+    if size is not None and size < 1:
+        raise UsageError("--shard-size must be at least one byte")
+    request = Request(
+        source,
+        target,
+        from_,
+        to,
+        encode or (),
+        assume or (),
+        allow_unmapped,
+        verify,
+        dry_run,
+        Options(shard_size=size, portable=portable, compression=compression, pre=pre, overwrite=force),
+        default_budget(jobs, nbytes(memory, "--memory")),
+    )
+    with progress_bar() as progress:
+        try:
+            report = run(request, progress)
+        except Failed as failure:
+            report = failure.report
+            print(f"hub: error: {failure}", file=sys.stderr)
+    if json:
+        emit("convert", report.document())
+    else:
+        _print(report)
+    return report.exit_code
+
+
+def _no_effect_on_dry_run(dry_run: bool, flags: dict[str, object]) -> None:
+    given = [flag for flag, value in flags.items() if value]
+    if dry_run and given:
+        raise UsageError(f"{given[0]} has no effect with --dry-run: nothing is written")
+
+
+def _print(report: Report) -> None:
+    source, target = report.source, report.target
+    size = "not written" if target.nbytes is None else decimal(target.nbytes)
+    say(f"{source.path} ({source.format}, {decimal(source.nbytes or 0)}) -> {target.path} ({target.format}, {size})")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in report.counts.items())
+    say(f"Tensors: {len(report.tensors)}: {counts}")
+    if report.target_only:
+        say(f"Added for {target.format}: {', '.join(report.target_only)}")
+    say(f"Verified: {_verdict(report)}")
+    _print_changes(report)
+    for fact in report.facts:
+        if fact.fate != "kept":
+            say(f"Metadata {fact.fate}: {fact.key}" + (f" ({fact.detail})" if fact.detail else ""))
+    for name in report.unmapped:
+        say(f"Left out: {name}")
+    for note in report.notes:
+        say(f"Note: {note}")
+    if report.throughput is not None:
+        say(f"Time: {report.seconds:.2f} s, {decimal(int(report.throughput))}/s of source, verification included")
+
+
+def _verdict(report: Report) -> str:
+    if not report.verified:
+        return "nothing was written" if report.dry_run else "NO, nothing was verified"
+    if report.failures:
+        return "FAILED: " + "; ".join(report.failures[:5])
+    changed = sum(line.outcome == "re-encoded" for line in report.tensors)
+    rest = f"all but those of {changed} re-encoded tensors equal the source" if changed else "all equal the source"
+    return f"yes, {report.values:,} values read back, {rest}"
+
+
+def _print_changes(report: Report) -> None:
+    """Tensors whose bytes are not simply kept, with the measured error where values changed."""
+    lines = [t for t in report.tensors if t.outcome in {"re-encoded", "FAILED"} or (report.dry_run and t.reason)]
+    rows: list[Sequence[object]] = [
+        (t.name, f"{t.source_encoding} -> {t.target_encoding}", t.outcome, _figure(t.max_abs), _figure(t.rmse),
+         _figure(t.cosine), t.reason)
+        for t in lines[:_SHOWN]
+    ]  # fmt: skip
+    if rows:
+        table(("tensor", "encoding", "outcome", "max_abs", "rmse", "cosine", "why"), rows, "   >>>")
+    if len(lines) > _SHOWN:
+        say(f"... and {len(lines) - _SHOWN} more; --json lists all")
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

@@ -1,0 +1,30 @@
+"""What every conversion goes through: plan, copy, verify, move into place, report."""
+
+from hub.pipeline._convert import Failed, Request, choose_format, convert
+from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget, each
+from hub.pipeline._encode import Rule, encoded
+from hub.pipeline._report import Report, Side, TensorLine
+from hub.pipeline._sink import Target
+from hub.pipeline._verify import Verification, planned_changes, verify
+
+__all__ = [
+    "Budget",
+    "Copier",
+    "Failed",
+    "Progress",
+    "Report",
+    "Request",
+    "Rule",
+    "Side",
+    "Silent",
+    "Target",
+    "TensorLine",
+    "Verification",
+    "choose_format",
+    "convert",
+    "default_budget",
+    "each",
+    "encoded",
+    "planned_changes",
+    "verify",
+]

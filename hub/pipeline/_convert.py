@@ -1,0 +1,211 @@
+"""One conversion, from path to path: read, plan, write, verify, move into place, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from hub.errors import HubError, NotVerified, UnmappedTensor, UsageError
+from hub.interface import Fact, Format, Options, Plan
+from hub.ir import Model
+from hub.opening import open_model
+from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
+from hub.pipeline._encode import Rule, encoded, reasons_of
+from hub.pipeline._report import Outcome, Report, Side, TensorLine
+from hub.pipeline._sink import Target
+from hub.pipeline._verify import Verification, planned_changes, verify
+from hub.plugins import registry
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. `encode` holds texts as `--encode` takes them, `assume` as `--assume` does."""
+
+    source: Path
+    target: Path
+    from_: str | None = None
+    to: str | None = None
+    encode: Sequence[str] = ()
+    assume: Sequence[str] = ()
+    allow_unmapped: bool = False
+    check: bool = True
+    dry_run: bool = False
+    options: Options = field(default_factory=Options)
+    budget: Budget = field(default_factory=default_budget)
+
+
+def convert(request: Request, progress: Progress | None = None) -> Report:
+    """Convert `request.source` into `request.target`.
+
+    Raises `HubError` when it cannot run, `NotVerified` (carrying `report`) when the result read back differs from the
+    source; in both cases nothing is left at the target.
+    """
+    progress = progress or Silent()
+    started = time.perf_counter()
+    _distinct(request)
+    target_format = choose_format(request.target, request.to)
+    _check_options(target_format, request.options)
+    folder = target_format.capabilities.folder and (request.target.is_dir() or not request.target.suffix)
+    request = replace(request, options=replace(request.options, folder=folder))
+    source_format, model = open_model(request.source, request.from_, request.assume)
+    wanted, reasons = encoded(model, [Rule.parse(text) for text in request.encode])
+    plan = target_format.plan(wanted, request.options)
+    _check_mapped(plan, model, request)
+    report = _planned(request, source_format, target_format, model, plan, reasons)
+    registry().manager.hook.hub_before_convert(plan=plan)
+    if not request.dry_run:
+        _run(request, target_format, model, plan, report, progress)
+    report.seconds = time.perf_counter() - started
+    if report.failures:
+        raise Failed(report)
+    registry().manager.hook.hub_after_convert(report=report)
+    return report
+
+
+class Failed(NotVerified):
+    """The verification failed; `report` says where."""
+
+    def __init__(self, report: Report) -> None:
+        more = f" (and {len(report.failures) - 1} more)" if len(report.failures) > 1 else ""
+        super().__init__(
+            f"the result differs from the source: {report.failures[0]}{more}; nothing was written",
+            file=report.target.path,
+        )
+        self.report = report
+
+
+def choose_format(path: Path, to: str | None) -> Format:
+    """The format to write: `to`, or what the extension says; `UsageError` when the two contradict."""
+    by_name = registry().named(to) if to else None
+    by_path = registry().by_extension(path)
+    if by_name is None and by_path is None:
+        raise UsageError(f"{path.suffix or 'a folder'} is no installed format's", file=path, hint="say which with --to")
+    if by_name and path.suffix and by_path is not by_name and (by_path or by_name.extensions):
+        wanted = " or ".join(by_name.extensions)
+        raise UsageError(f"--to {by_name.name} writes {wanted}, not {path.suffix}", file=path)
+    chosen = by_name or by_path
+    if chosen is None or not chosen.capabilities.writes:
+        raise UsageError(f"{chosen.name if chosen else to} can be read, not written", file=path)
+    return chosen
+
+
+def _distinct(request: Request) -> None:
+    if request.target.exists() and request.source.exists() and request.target.samefile(request.source):
+        raise UsageError("source and target are the same", file=request.target)
+
+
+def _check_options(target: Format, options: Options) -> None:
+    """A flag that would have no effect is an error."""
+    flags = {
+        "shard_size": ("--shard-size", options.shard_size is not None),
+        "portable": ("--portable", options.portable),
+        "compression": ("--compression", options.compression is not None),
+        "pre": ("--pre", options.pre is not None),
+    }
+    for name, (flag, given) in flags.items():
+        if given and name not in target.supports:
+            raise UsageError(f"{flag} has no effect on {target.name}")
+
+
+def _check_mapped(plan: Plan, model: Model, request: Request) -> None:
+    if plan.unmapped and not request.allow_unmapped:
+        shown = ", ".join(list(plan.unmapped)[:3]) + (" ..." if len(plan.unmapped) > 3 else "")
+        raise UnmappedTensor(
+            f"{len(plan.unmapped)} of {len(model.tensors)} tensors have no place in {plan.format}: {shown}",
+            file=request.source,
+            hint="--allow-unmapped leaves them out",
+        )
+    if request.allow_unmapped and not plan.unmapped:
+        raise UsageError("--allow-unmapped has no effect: every tensor is mapped")
+
+
+def _run(request: Request, fmt: Format, model: Model, plan: Plan, report: Report, progress: Progress) -> None:
+    progress.start("write", sum(p.tensor.nbytes for p in plan.tensors))
+    copier = Copier(request.budget, progress)
+    options = request.options
+    with Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target:
+        _guarded(fmt, lambda: fmt.write(plan, target, options))
+        if request.check:
+            started = time.perf_counter()
+            back = _guarded(fmt, lambda: fmt.read(target.primary))
+            seen = verify(model, back, plan, fmt.capabilities, request.budget, progress)
+            _record(report, seen)
+            report.verify_seconds = time.perf_counter() - started
+        report.target = replace(report.target, nbytes=target.nbytes)
+        if not report.failures:
+            target.commit()
+
+
+def _guarded(fmt: Format, work: Callable[[], T]) -> T:
+    """Run a plugin's code; its errors carry its name."""
+    try:
+        return work()
+    except HubError as error:
+        error.plugin = error.plugin or fmt.name
+        raise
+    except OSError as error:
+        raise HubError(f"writing failed: {error.strerror or error}", file=error.filename, plugin=fmt.name) from error
+
+
+def _planned(
+    request: Request, source: Format, target: Format, model: Model, plan: Plan, reasons: dict[str, str]
+) -> Report:
+    held: dict[str, list[str]] = {}
+    for planned in plan.tensors:
+        for name in planned.sources:
+            held.setdefault(name, []).append(planned.tensor.name)
+    encodings = {name: p.tensor.encoding.name for p in plan.tensors for name in p.sources}
+    why = {name: p.reason for p in plan.tensors for name in p.sources if p.reason}
+    changes = planned_changes(plan)
+    lines = [
+        TensorLine(
+            name,
+            tuple(held[name]),
+            tensor.shape,
+            tensor.encoding.name,
+            encodings[name],
+            "planned" if request.dry_run else "not verified",
+            "; ".join(filter(None, [reasons_of([name], reasons), why.get(name, "")])) or str(changes[name]),
+        )
+        for name, tensor in model.tensors.items()
+        if name in held
+    ]
+    notes = [*model.notes, *plan.notes]
+    if not request.check and not request.dry_run:
+        notes.append("--no-verify: nothing was verified")
+    return Report(
+        Side(str(request.source), source.name, _size(request.source)),
+        Side(str(request.target), target.name, None),
+        lines,
+        facts=[*plan.facts, *(Fact(d, "dropped", f"{target.title} cannot hold it") for d in sorted(target.drops))],
+        notes=notes,
+        unmapped=list(plan.unmapped),
+        target_only=[p.tensor.name for p in plan.tensors if not p.sources],
+        dry_run=request.dry_run,
+    )
+
+
+def _record(report: Report, seen: Verification) -> None:
+    report.verified = True
+    report.failures += seen.failures
+    report.values = seen.values
+    report.tensors = [_measured(line, seen) for line in report.tensors]
+
+
+def _measured(line: TensorLine, seen: Verification) -> TensorLine:
+    outcome: Outcome = seen.outcomes.get(line.name, "FAILED")
+    compared = seen.comparisons.get(line.name)
+    if compared is None or compared.equal:
+        return replace(line, outcome=outcome)
+    return replace(line, outcome=outcome, max_abs=compared.max_abs, rmse=compared.rmse, cosine=compared.cosine)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size

@@ -1,0 +1,176 @@
+"""Moving tensor bytes with many workers and a bounded amount in flight."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar, cast
+
+import numpy as np
+
+from hub.interface import Placement
+from hub.ir import Bytes, FileRows, Rows, Tensor
+
+T = TypeVar("T")
+_END = object()
+
+DEFAULT_MEMORY = 64 << 20
+_PIECE_VALUES = 1 << 18
+_PER_VALUE = 32  # a value in flight: source blocks, decoded float32, scratch, result
+
+
+class Progress(Protocol):
+    """Told how far the work is."""
+
+    def start(self, what: str, nbytes: int) -> None:
+        """A new part of the work of `nbytes` bytes begins."""
+
+    def advance(self, nbytes: int) -> None:
+        """`nbytes` more are done. Called from several threads."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def start(self, what: str, nbytes: int) -> None:
+        """Do nothing."""
+
+    def advance(self, nbytes: int) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much may happen at once: `jobs` workers, `memory` bytes in flight."""
+
+    jobs: int
+    memory: int = DEFAULT_MEMORY
+
+    @property
+    def values(self) -> int:
+        """Values of one piece of work: as many as fit the memory, no more than the cache likes."""
+        return max(1024, min(_PIECE_VALUES, self.memory // (self.jobs * _PER_VALUE)))
+
+
+def default_budget(jobs: int | None = None, memory: int | None = None) -> Budget:
+    """A budget with one worker per core that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Budget(jobs or cores, memory or DEFAULT_MEMORY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    rows: Rows
+    start: int
+    stop: int
+    offset: int  # in the target file
+
+    @property
+    def nbytes(self) -> int:
+        return (self.stop - self.start) * self.rows.width
+
+
+def _pieces(offset: int, tensor: Tensor, values: int) -> Iterator[_Piece]:
+    rows = tensor.rows
+    if isinstance(rows, FileRows):  # bytes that only move need not be cut at rows
+        whole = FileRows(rows.file, rows.offset, rows.nbytes, 1)
+        step = values * 4
+        spans = ((a, min(a + step, whole.n)) for a in range(0, whole.n, step))
+        yield from (_Piece(whole, a, b, offset + a) for a, b in spans)
+    else:
+        yield from (_Piece(rows, a, b, offset + a * rows.width) for a, b in tensor.pieces(values))
+
+
+class _Buffer(threading.local):
+    """A worker's own scratch, kept between pieces: fresh pages cost more than the copy."""
+
+    space: Bytes = np.empty(0, np.uint8)
+
+    def of(self, rows: int, width: int) -> Bytes:
+        if self.space.size < rows * width:
+            self.space = np.empty(rows * width, np.uint8)
+        return self.space[: rows * width].reshape(rows, width)
+
+
+class Copier:
+    """Copies tensors into files within a `Budget`, telling `progress`."""
+
+    def __init__(self, budget: Budget, progress: Progress) -> None:
+        self.budget, self.progress = budget, progress
+        self._buffer = _Buffer()
+
+    def copy(self, path: Path, placements: Sequence[Placement]) -> None:
+        """Write each tensor's bytes at its offset in `path`; the file grows to hold them."""
+        end = max((offset + tensor.nbytes for offset, tensor in placements), default=0)
+        fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        try:
+            if os.fstat(fd).st_size < end:
+                os.ftruncate(fd, end)
+            pieces = (p for offset, tensor in placements for p in _pieces(offset, tensor, self.budget.values))
+            each(pieces, lambda piece: self._move(fd, piece), self.budget.jobs)
+        finally:
+            os.close(fd)
+
+    def stream(self, tensor: Tensor) -> Iterator[bytes]:
+        """The tensor's bytes in order, in pieces."""
+        for piece in _pieces(0, tensor, self.budget.values):
+            data = piece.rows.read(piece.start, piece.stop).tobytes()
+            self.progress.advance(len(data))
+            yield data
+
+    def _move(self, fd: int, piece: _Piece) -> None:
+        out = self._buffer.of(piece.stop - piece.start, piece.rows.width)
+        piece.rows.fill(piece.start, piece.stop, out)
+        _write(fd, out.data.cast("B"), piece.offset)
+        self.progress.advance(piece.nbytes)
+
+
+_seek = threading.Lock()
+
+
+def _write(fd: int, data: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(data):
+        if hasattr(os, "pwrite"):
+            done += os.pwrite(fd, data[done:], offset + done)
+        else:
+            with _seek:  # Windows has no positioned write
+                os.lseek(fd, offset + done, os.SEEK_SET)
+                done += os.write(fd, data[done:])
+
+
+def each(items: Iterable[T], work: Callable[[T], None], jobs: int) -> None:
+    """Call `work(item)` for every item with `jobs` threads; the first error stops all and is raised.
+
+    Items are taken one by one, so a generator of millions costs nothing.
+    """
+    source, lock, stop = iter(items), threading.Lock(), threading.Event()
+    errors: list[BaseException] = []
+
+    def worker() -> None:
+        while not stop.is_set():
+            try:
+                with lock:
+                    item = next(source, _END)
+                if item is _END:
+                    return
+                work(cast("T", item))
+            except BaseException as error:  # carried to the caller's thread
+                errors.append(error)
+                stop.set()
+
+    threads = [threading.Thread(target=worker, daemon=True) for _ in range(jobs)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]

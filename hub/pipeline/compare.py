@@ -1,0 +1,211 @@
+"""Comparing what was with what is: tensors by value, configs and tokenizers key by key.
+
+Used by the verification of every conversion and by `hub diff`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import sqrt
+from typing import Any, Literal, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub import codecs
+from hub.ir import Config, Tensor, Tokenizer
+
+Verdict = Literal["same bytes", "equal values", "differs", "shape", "kind"]
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How tensor b compares with tensor a.
+
+    `max_abs` and `rmse` are of b - a over values finite in both; `cosine` of the two as vectors. `new_nan`, `new_inf`:
+    values that are NaN or infinite in b only; `lost`: NaN or infinite in a only. `first` is the flat index of the first
+    value that differs, with both values. `first_row` is the first row whose bytes differ where the encodings agree.
+    """
+
+    name: str
+    verdict: Verdict
+    compared: int
+    detail: str = ""
+    different: int = 0
+    max_abs: float = 0.0
+    rmse: float = 0.0
+    cosine: float = 1.0
+    new_nan: int = 0
+    new_inf: int = 0
+    lost: int = 0
+    first: tuple[int, float, float] | None = None
+
+    @property
+    def equal(self) -> bool:
+        """True when every value is equal, bit for bit where both are floats."""
+        return self.verdict in {"same bytes", "equal values"}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key of a config, tokenizer or metadata that is not the same on both sides."""
+
+    key: str
+    a: Any
+    b: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: {_short(self.a)} became {_short(self.b)}"
+
+
+class _Sums:
+    """Running totals over pieces of two tensors; `equal` lists the starts of pieces without a difference."""
+
+    def __init__(self) -> None:
+        self.equal: list[int] = []
+        self.count = self.different = self.new_nan = self.new_inf = self.lost = self.finite = 0
+        self.max_abs = self.square = self.aa = self.bb = self.ab = 0.0
+        self.first: tuple[int, float, float] | None = None
+
+    def add(self, a: Values, b: Values, at: int) -> None:
+        same = _same(a, b)
+        self.count += a.size
+        if same.all():
+            self.equal.append(at)
+            return
+        index = int(np.argmin(same))
+        self.first = self.first or (at + index, float(a[index]), float(b[index]))
+        self.different += int(a.size - np.count_nonzero(same))
+        fa, fb = np.isfinite(a), np.isfinite(b)
+        self.new_nan += int(np.count_nonzero(np.isnan(b) & ~np.isnan(a)))
+        self.new_inf += int(np.count_nonzero(np.isinf(b) & ~np.isinf(a)))
+        self.lost += int(np.count_nonzero(~fa & fb))
+        self.dots(a, b, fa & fb)
+
+    def dots(self, a: Values, b: Values, mask: NDArray[np.bool_]) -> None:
+        """Add the sums behind max_abs, rmse and cosine over the values that `mask` allows."""
+        x, y = a.astype(np.float64), b.astype(np.float64)
+        if not mask.all():
+            x, y = np.where(mask, x, 0.0), np.where(mask, y, 0.0)
+        self.finite += int(np.count_nonzero(mask))
+        gap = y - x
+        self.aa += float(x @ x)
+        self.max_abs = max(self.max_abs, float(np.max(np.abs(gap), initial=0.0)))
+        self.square += float(gap @ gap)
+        self.bb += float(y @ y)
+        self.ab += float(x @ y)
+
+    @property
+    def cosine(self) -> float:
+        norm = sqrt(self.aa) * sqrt(self.bb)
+        return self.ab / norm if norm else float(self.aa == self.bb)
+
+
+def _same(a: Values, b: Values) -> NDArray[np.bool_]:
+    if a.dtype == b.dtype and a.dtype.kind == "f":
+        bits = np.dtype(f"u{a.itemsize}")
+        return (a.view(bits) == b.view(bits)) | (np.isnan(a) & np.isnan(b))
+    return np.asarray(a == b)
+
+
+def compare_tensors(a: Tensor, b: Tensor, piece: int = 1 << 18) -> Comparison:
+    """Compare `b` with `a`: by bytes where the encodings agree, by decoded values otherwise or where bytes differ."""
+    if a.shape != b.shape:
+        return Comparison(a.name, "shape", 0, f"shape {list(a.shape)} became {list(b.shape)}")
+    if a.encoding == b.encoding and _bytes_equal(a, b, piece):
+        return Comparison(a.name, "same bytes", a.size)
+    if not (codecs.can_decode(a.encoding) and codecs.can_decode(b.encoding)):
+        return Comparison(a.name, "kind", 0, f"{a.encoding} and {b.encoding} cannot be compared by value")
+    sums = _Sums()
+    columns = a.shape[-1] if a.shape else 1
+    step = max(1, piece // max(1, columns))
+    for start, x, y in _decoded(a, b, step):
+        sums.add(x, y, start)
+    if sums.different:
+        _add_equal_pieces(sums, a, step)
+    detail = "values are equal but bytes are not" if a.encoding == b.encoding and not sums.different else ""
+    return Comparison(
+        a.name,
+        "differs" if sums.different or detail else "equal values",
+        sums.count,
+        detail,
+        sums.different,
+        sums.max_abs,
+        sqrt(sums.square / max(1, sums.finite)),
+        sums.cosine,
+        sums.new_nan,
+        sums.new_inf,
+        sums.lost,
+        sums.first,
+    )
+
+
+def _add_equal_pieces(sums: _Sums, a: Tensor, step: int) -> None:
+    """Count pieces that were equal into the cosine too; only tensors that differ need that second look."""
+    for start in sums.equal:
+        row = start // max(1, a.columns)
+        x = codecs.values(a, row, min(a.rows.n, row + step)).reshape(-1)
+        sums.dots(x, x, np.isfinite(x))
+
+
+def _bytes_equal(a: Tensor, b: Tensor, piece: int) -> bool:
+    return all(np.array_equal(a.rows.read(i, j), b.rows.read(i, j)) for i, j in a.pieces(piece))
+
+
+def _decoded(a: Tensor, b: Tensor, step: int) -> Any:
+    """Flat start, and flat values of both, piece by piece; a flat encoding is one piece."""
+    if a.encoding.flat or b.encoding.flat:
+        x, y = (codecs.values(t, 0, t.rows.n).reshape(-1) for t in (a, b))
+        yield 0, x, y
+        return
+    for i in range(0, a.rows.n, step):
+        j = min(a.rows.n, i + step)
+        yield i * a.columns, codecs.values(a, i, j).reshape(-1), codecs.values(b, i, j).reshape(-1)
+
+
+def compare_mappings(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[Difference]:
+    """Keys whose values differ, are missing or are new; floats by value, lists by their first difference."""
+    out: list[Difference] = []
+    for key in [*a, *(k for k in b if k not in a)]:
+        x, y = a.get(key), b.get(key)
+        name = f"{prefix}{key}"
+        if isinstance(x, Mapping) and isinstance(y, Mapping):
+            out += compare_mappings(x, y, f"{name}.")
+        elif _is_list(x) and _is_list(y):
+            out += _compare_lists(name, x, y)
+        elif x != y and not (x != x and y != y):  # NaN equals NaN here
+            out.append(Difference(name, x, y))
+    return out
+
+
+def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _compare_lists(name: str, x: Sequence[Any], y: Sequence[Any]) -> list[Difference]:
+    if len(x) != len(y):
+        return [Difference(f"{name} (length)", len(x), len(y))]
+    for index, (p, q) in enumerate(zip(x, y, strict=True)):
+        if p != q and not (p != p and q != q):
+            return [Difference(f"{name}[{index}]", p, q)]
+    return []
+
+
+def compare_configs(a: Config, b: Config) -> list[Difference]:
+    """Keys of config.json that are not the same."""
+    return compare_mappings(a, b, "config.")
+
+
+def compare_tokenizers(a: Tokenizer | None, b: Tokenizer | None) -> list[Difference]:
+    """Fields of the tokenizer that are not the same, a list by its first difference: `merges[412]`."""
+    if a is None or b is None:
+        return [] if a is b else [Difference("tokenizer", a and a.kind, b and b.kind)]
+    of = [{f.name: getattr(t, f.name) for f in fields(Tokenizer)} for t in (a, b)]
+    return compare_mappings(of[0], of[1], "tokenizer.")
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
