@@ -1,0 +1,33 @@
+"""The SafeTensors container: an 8-byte length, a JSON header, and the tensors' bytes.
+
+Layout, limits and checks are those of the format page and the reference library (github.com/huggingface/safetensors).
+"""
+
+from hub_safetensors.container._header import (
+    DTYPES,
+    MAX_HEADER,
+    METADATA,
+    Entry,
+    Header,
+    check_entries,
+    parse_header,
+    plausible,
+    read_header,
+    read_length,
+)
+from hub_safetensors.container._layout import arrange, header_bytes
+
+__all__ = [
+    "DTYPES",
+    "MAX_HEADER",
+    "METADATA",
+    "Entry",
+    "Header",
+    "arrange",
+    "check_entries",
+    "header_bytes",
+    "parse_header",
+    "plausible",
+    "read_header",
+    "read_length",
+]
