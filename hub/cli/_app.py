@@ -1,0 +1,128 @@
+"""The program: which commands there are, what becomes of errors, and exit codes.
+
+Exit codes: 0 yes, 1 the answer is no, 2 usage or could not run, 130 interrupted, 141 nobody reads the output.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from hub import __version__
+from hub.errors import HubError
+
+# In the order of `hub --help`. Command NAME is the function NAME of the module `hub.cli._NAME`.
+COMMANDS = ("convert", "inspect", "tensors", "check", "validate", "diff", "formats", "plugins", "demo")
+
+INTERRUPTED = 130
+HANGUP = 141
+
+
+def _command(name: str) -> Any:
+    single = typer.Typer(rich_markup_mode=None, add_completion=False)
+    single.command(name)(getattr(import_module(f"hub.cli._{name}"), name))
+    return typer.main.get_command(single)
+
+
+class _Commands(dict[str, Any]):
+    """Commands by name, imported when looked up: one that is not used costs nothing and cannot break the others."""
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = _command(name)
+        return self[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in COMMANDS else default
+
+    def keys(self) -> Any:
+        return dict.fromkeys(COMMANDS).keys()
+
+
+class _Group(TyperGroup):
+    """The commands of the table above; a reader that hangs up ends the run quietly."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self.commands = _Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature is click's
+        return list(COMMANDS)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes once more at exit; with the pipe gone that would print an error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return HANGUP
+        return code
+
+
+app = typer.Typer(cls=_Group, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hub {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _hub(
+    version: Annotated[  # noqa: ARG001  # acted upon by its callback
+        bool, typer.Option("--version", help="Show the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Convert, check and compare machine-learning models across formats, exactly and verified."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run `hub` with `args` (`sys.argv` by default) and return its exit code; nothing is raised."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's charset, or any, cannot
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(args, prog_name="hub", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except SystemExit as error:
+        code = error.code
+    except Exception as error:  # the last stand: whatever happens is one line and an exit code
+        code = _failed(error)
+    _warn()
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    if os.environ.get("HUB_DEBUG"):
+        traceback.print_exception(error)
+    elif hasattr(error, "format_message"):  # click's usage errors
+        _say("error", f"{error.format_message()} (see hub --help)")
+    elif isinstance(error, HubError | OSError):
+        _say("error", str(error))
+    else:
+        _say("error", f"{type(error).__name__}: {error}; HUB_DEBUG=1 shows where")
+    return error.exit_code if isinstance(error, HubError) else 2
+
+
+def _warn() -> None:
+    """Name the plugins that could not be used, when this run looked for plugins at all."""
+    plugins = sys.modules.get("hub.plugins")
+    if plugins is not None and plugins.registry.cache_info().currsize:
+        for problem in plugins.registry().problems:
+            _say("warning", f"plugin {problem.plugin} is not used: {problem.message}")
+
+
+def _say(kind: str, message: str) -> None:
+    from hub.cli._output import clean
+
+    print(f"hub: {kind}: {clean(' '.join(message.split()))}", file=sys.stderr)

@@ -1,0 +1,32 @@
+"""`hub formats`: what each installed format can hold."""
+
+from __future__ import annotations
+
+from hub.cli import _output as out
+from hub.cli._arguments import Json
+
+
+def formats(as_json: Json = False) -> None:
+    """List the installed formats: what each can hold, what it drops, which options it takes."""
+    from hub.inspection import list_formats
+    from hub.plugins import registry
+
+    report = list_formats(registry())
+    if as_json:
+        out.emit("formats", report)
+        return
+    for f in report.formats:
+        out.say(f"{f.name}: {f.title}")
+        holds = [word for word, yes in f.capabilities.items() if yes]
+        out.pairs(
+            [
+                ("  extensions", " ".join(f.extensions)),
+                ("  holds", " ".join(holds)),
+                ("  drops", " ".join(f.drops) or "nothing"),
+                ("  options", " ".join(f.options) or "none"),
+                ("  alignment", f.alignment and f"{f.alignment} bytes"),
+                ("  encodings", " ".join(f.encodings)),
+            ]
+        )
+    if not report.formats:
+        out.say("no formats are installed; try pip install hub-gguf hub-safetensors hub-apr")

@@ -1,0 +1,72 @@
+"""`hub inspect`: what a model is, from its header alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hub.cli import _output as out
+from hub.cli._arguments import Json, ModelPath
+
+if TYPE_CHECKING:
+    from hub.inspection import Summary
+
+
+def inspect(model: ModelPath, as_json: Json = False) -> None:
+    """Show what a model is: architecture, sizes, vocabulary, encodings. Reads no tensor."""
+    from hub.inspection import summarize
+    from hub.opening import open_model
+
+    summary = summarize(model, *open_model(model))
+    if as_json:
+        out.emit("inspect", summary)
+    else:
+        out.pairs(_lines(summary))
+
+
+def _lines(s: Summary) -> Iterator[tuple[str, object]]:
+    from hub.inspection import short_bytes, short_count
+
+    yield "Model", s.model
+    yield "Format", s.format
+    yield "Quantization", s.quantization
+    yield "Parameters", short_count(s.parameters)
+    yield "Vocabulary", None if s.vocabulary is None else f"{s.vocabulary:,} tokens"
+    yield "Architecture", s.architecture
+    yield "Layers", s.layers
+    yield "Hidden Size", s.hidden_size
+    yield "Attention Heads", s.attention_heads
+    yield "KV Heads", s.kv_heads
+    yield "Head Dim", s.head_dim
+    yield "Intermediate Size", s.intermediate_size
+    yield "Experts", s.experts and f"{s.experts}, {s.experts_per_token} a token"
+    yield "Context Length", s.context_length and f"{s.context_length:,}"
+    yield "RoPE", _rope(s)
+    yield "Sliding Window", s.sliding_window
+    yield "Tokenizer", _tokenizer(s)
+    yield "Chat Template", "yes" if s.chat_template else "no"
+    yield "Tied", ", ".join(f"{alias} = {tensor}" for alias, tensor in s.ties.items()) or None
+    yield "License", s.license
+    yield "Size", short_bytes(s.size_bytes)
+    yield "Tensors", f"{s.tensor_count}, {short_bytes(s.tensor_bytes)}"
+    for share in s.encodings:
+        yield f"  {share.encoding}", f"{share.tensors} tensors, {short_bytes(share.bytes)}"
+    yield "Names", None if s.naming == "hf" else "the source's own; its architecture is in no table"
+    yield "Files", ", ".join(f.name for f in s.files) or None
+    for note in s.notes:
+        yield "Note", note
+
+
+def _rope(s: Summary) -> str | None:
+    if s.rope_theta is None and not s.rope_scaling:
+        return None
+    scaling = ", ".join(f"{k} {v}" for k, v in (s.rope_scaling or {}).items())
+    return "; ".join(filter(None, [s.rope_theta and f"theta {s.rope_theta:,.0f}", scaling]))
+
+
+def _tokenizer(s: Summary) -> str:
+    t = s.tokenizer
+    if t is None:
+        return "none"
+    merges = None if t.merges is None else f"{t.merges:,} merges"
+    return ", ".join(filter(None, [t.kind, t.pre and f"pre-tokenizer {t.pre}", f"{t.tokens:,} tokens", merges]))

@@ -1,0 +1,35 @@
+"""The logic behind the commands that look: summaries, statistics, stages, verdicts, differences."""
+
+from hub.inspection._files import size_on_disk, stored_files
+from hub.inspection._installed import FormatLine, FormatList, PluginList, list_formats, list_plugins
+from hub.inspection._numbers import short_bytes, short_count
+from hub.inspection._stats import Scan, Stats, scan, scan_all
+from hub.inspection._summary import EncodingShare, InsideFile, Summary, TokenizerSummary, quantization, shares, summarize
+from hub.inspection._tensors import TensorLine, TensorList, list_tensors, select
+
+__all__ = [
+    "EncodingShare",
+    "FormatLine",
+    "FormatList",
+    "InsideFile",
+    "PluginList",
+    "Scan",
+    "Stats",
+    "Summary",
+    "TensorLine",
+    "TensorList",
+    "TokenizerSummary",
+    "list_formats",
+    "list_plugins",
+    "list_tensors",
+    "quantization",
+    "scan",
+    "scan_all",
+    "select",
+    "shares",
+    "short_bytes",
+    "short_count",
+    "size_on_disk",
+    "stored_files",
+    "summarize",
+]

@@ -1,0 +1,204 @@
+"""What `hub inspect` says about a model: one summary for every format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hub.errors import MissingFact
+from hub.inspection._files import size_on_disk
+from hub.interface import Format
+from hub.ir import Config, Model, Tensor, Tokenizer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingShare:
+    """How much of a model is in one encoding."""
+
+    encoding: str
+    tensors: int
+    values: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerSummary:
+    """A tokenizer in short: how many tokens and merges, and what the special ids are."""
+
+    kind: str
+    pre: str | None
+    tokens: int
+    merges: int | None
+    special: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class InsideFile:
+    """A companion file that came with the model."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything `hub inspect` shows; None where the source does not say."""
+
+    path: Path
+    model: str
+    format: str
+    plugin: str
+    quantization: str
+    parameters: int
+    vocabulary: int | None
+    architecture: str | None
+    layers: int | None
+    hidden_size: int | None
+    attention_heads: int | None
+    kv_heads: int | None
+    head_dim: int | None
+    intermediate_size: int | None
+    experts: int | None
+    experts_per_token: int | None
+    context_length: int | None
+    rope_theta: float | None
+    rope_scaling: Mapping[str, Any] | None
+    sliding_window: int | None
+    tokenizer: TokenizerSummary | None
+    chat_template: bool
+    ties: Mapping[str, str]
+    naming: str
+    license: str | None
+    size_bytes: int
+    tensor_bytes: int
+    tensor_count: int
+    encodings: tuple[EncodingShare, ...]
+    files: tuple[InsideFile, ...]
+    metadata: Mapping[str, Any]
+    config: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+class _Facts:
+    """Reads a configuration; a value of the wrong type becomes a note and counts as missing."""
+
+    def __init__(self, config: Config) -> None:
+        # Models of several modalities keep the language model's facts one level down.
+        inner = config.get("text_config")
+        self.config = Config({**inner, **config}) if isinstance(inner, Mapping) else config
+        self.notes: list[str] = []
+
+    def get(self, key: str, kind: type[T]) -> T | None:
+        try:
+            return self.config.fact(key, kind)
+        except MissingFact as error:
+            self.notes.append(str(error))
+            return None
+
+    @property
+    def rope(self) -> Mapping[str, Any]:
+        """The block of rope settings: `rope_parameters` since transformers 5, `rope_scaling` before."""
+        for key in ("rope_parameters", "rope_scaling"):
+            block = self.config.get(key)
+            if isinstance(block, Mapping):
+                return block
+        return {}
+
+    @property
+    def rope_theta(self) -> float | None:
+        inner = self.rope.get("rope_theta")
+        return float(inner) if isinstance(inner, int | float) else self.get("rope_theta", float)
+
+    @property
+    def head_dim(self) -> int | None:
+        stated, hidden, heads = (self.get(k, int) for k in ("head_dim", "hidden_size", "num_attention_heads"))
+        return stated or (hidden // heads if hidden and heads else None)
+
+
+def summarize(path: Path, found: Format, model: Model) -> Summary:
+    """The summary of `model`, read from `path` by `found`. Reads the tokenizer, no tensor."""
+    facts = _Facts(model.config)
+    get = facts.get
+    tokenizer = model.tokenizer.get()
+    metadata = model.metadata
+    return Summary(
+        path=path,
+        model=str(metadata.get("name") or path.resolve().stem),
+        format=str(metadata.get("format") or found.title or found.name),
+        plugin=found.name,
+        quantization=quantization(model),
+        parameters=model.parameters,
+        vocabulary=get("vocab_size", int) or (len(tokenizer) if tokenizer else None),
+        architecture=facts.get("model_type", str) or _text(metadata.get("architecture")),
+        layers=get("num_hidden_layers", int),
+        hidden_size=get("hidden_size", int),
+        attention_heads=get("num_attention_heads", int),
+        kv_heads=get("num_key_value_heads", int) or get("num_attention_heads", int),
+        head_dim=facts.head_dim,
+        intermediate_size=get("intermediate_size", int),
+        experts=get("num_experts", int),
+        experts_per_token=get("num_experts_per_tok", int),
+        context_length=get("max_position_embeddings", int),
+        rope_theta=facts.rope_theta,
+        rope_scaling={k: v for k, v in facts.rope.items() if k != "rope_theta"} or None,
+        sliding_window=get("sliding_window", int),
+        tokenizer=_tokenizer(tokenizer),
+        chat_template=bool(tokenizer and tokenizer.chat_template),
+        ties=model.ties,
+        naming=model.naming,
+        license=_text(metadata.get("license")),
+        size_bytes=size_on_disk(path, model),
+        tensor_bytes=model.nbytes,
+        tensor_count=len(model.tensors),
+        encodings=shares(model.tensors.values()),
+        files=tuple(InsideFile(name, len(data)) for name, data in model.files.items()),
+        metadata=metadata,
+        config=model.config,
+        notes=(*model.notes, *dict.fromkeys(facts.notes)),
+    )
+
+
+def shares(tensors: Any) -> tuple[EncodingShare, ...]:
+    """Tensors, values and bytes by encoding, the largest first."""
+    count: Counter[str] = Counter()
+    values: Counter[str] = Counter()
+    nbytes: Counter[str] = Counter()
+    for tensor in tensors:
+        name = tensor.encoding.name
+        count[name] += 1
+        values[name] += tensor.size
+        nbytes[name] += tensor.nbytes
+    return tuple(EncodingShare(n, count[n], values[n], size) for n, size in nbytes.most_common())
+
+
+def quantization(model: Model) -> str:
+    """What the weights are encoded as: the source's own word for a mixture, else the encoding of most bytes.
+
+    The source's word counts only while the model holds quantized tensors at all.
+    """
+    stated = model.metadata.get("quantization")
+    weights: list[Tensor] = [t for t in model.tensors.values() if len(t.shape) > 1] or [*model.tensors.values()]
+    found = shares(weights)
+    if not found:
+        return "none"
+    if isinstance(stated, str) and stated and any(t.encoding.quantized for t in weights):
+        return stated
+    return found[0].encoding if len(found) == 1 else f"mostly {found[0].encoding}"
+
+
+def _tokenizer(tokenizer: Tokenizer | None) -> TokenizerSummary | None:
+    if tokenizer is None:
+        return None
+    merges = None if tokenizer.merges is None else len(tokenizer.merges)
+    return TokenizerSummary(tokenizer.kind, tokenizer.pre, len(tokenizer), merges, tokenizer.special)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or None
+    return None if value is None else str(value)
