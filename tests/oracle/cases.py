@@ -1,0 +1,182 @@
+"""The architectures and variants of the matrix: one line a case, what its configuration says beyond the family's plain form.
+
+`vocabulary` is "spm:<family>" or the name of a pre-tokenizer, "bert-bge" for WordPiece. `lost` names configuration keys
+that llama.cpp's script leaves out of the file and nothing in it implies: a model read back from that file alone
+cannot give the original's numbers, and the reader has to say so by that name. `unwritten` says why the script cannot
+write the case at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One tiny model: its name, `model_type`, configuration, tokenizer and how its folder is written."""
+
+    name: str
+    family: str
+    params: Mapping[str, Any]
+    vocabulary: str
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    pad: int = 3
+    modern: bool = False
+    drop: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    shards: bool = False
+    unwritten: str = ""
+
+    @property
+    def pre(self) -> str | None:
+        """llama.cpp's name of the pre-tokenizer; None for SentencePiece, which has none."""
+        return None if self.vocabulary.startswith("spm:") else self.vocabulary
+
+
+# Sizes that differ from each other wherever the family lets them, so that no two can be confused.
+_DENSE: Params = {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "intermediate_size": 96, "max_position_embeddings": 512,
+}  # fmt: skip
+_THETA: Params = {"rope_type": "default", "rope_theta": 500000.0}
+_LLAMA3: Params = {
+    "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}  # fmt: skip
+_YARN: Params = {
+    "rope_type": "yarn", "rope_theta": 1000000.0, "factor": 4.0, "original_max_position_embeddings": 128,
+}  # fmt: skip
+_LINEAR: Params = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
+_GQA: Params = {"rope_parameters": _THETA}
+_EXPERTS: Params = {
+    "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "decoder_sparse_step": 1,
+    "mlp_only_layers": [], "norm_topk_prob": True,
+}  # fmt: skip
+_GEMMA3_ROPE: Params = {
+    "full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+}
+_GEMMA3_ROPE8: Params = {
+    "full_attention": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+}
+_GEMMA: Params = {**_DENSE, "head_dim": 32, "hidden_activation": "gelu_pytorch_tanh"}
+_GPT2: Params = {"n_embd": 64, "n_layer": 2, "n_head": 4}
+_NEOX: Params = {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256,
+    "max_position_embeddings": 512,
+}  # fmt: skip
+_FALCON: Params = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 2048}
+_BERT: Params = {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96,
+    "max_position_embeddings": 256,
+}  # fmt: skip
+
+
+def _longrope(original: int, longest: int) -> Params:
+    short = [1.0 + 0.03125 * i for i in range(8)]
+    long = [1.5 + 0.25 * i for i in range(8)]
+    rope = {
+        "rope_type": "longrope", "rope_theta": 10000.0, "short_factor": short, "long_factor": long,
+        "original_max_position_embeddings": original, "factor": longest / original,
+    }  # fmt: skip
+    return {"max_position_embeddings": longest, "original_max_position_embeddings": original, "rope_parameters": rope}
+
+
+def _llama(name: str, params: Params | None = None, vocabulary: str = "smollm", **rest: Any) -> Case:
+    plain = {**_DENSE, **_GQA, "tie_word_embeddings": False, "rms_norm_eps": 1e-5}
+    return Case(name, "llama", {**plain, **(params or {})}, vocabulary, **rest)
+
+
+def _of(family: str, base: Params) -> Any:
+    def make(name: str, params: Params | None = None, vocabulary: str = "qwen2", **rest: Any) -> Case:
+        return Case(name, family, {**base, **(params or {})}, vocabulary, **rest)
+
+    return make
+
+
+_mistral = _of("mistral", {**_DENSE, "rope_parameters": _THETA, "sliding_window": None})
+_qwen2 = _of("qwen2", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 1000000.0}})
+_qwen3 = _of("qwen3", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 1000000.0}, "tie_word_embeddings": False})
+_gemma2 = _of("gemma2", {**_GEMMA, "query_pre_attn_scalar": 32, "sliding_window": 64})
+_gemma3 = _of("gemma3_text", {
+    **_GEMMA, "num_hidden_layers": 7, "query_pre_attn_scalar": 32, "sliding_window": 64,
+    "rope_parameters": _GEMMA3_ROPE,
+})  # fmt: skip
+_phi = _of("phi", {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256,
+    "max_position_embeddings": 512, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+})  # fmt: skip
+_phi3 = _of("phi3", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 10000.0}, "sliding_window": None})
+_starcoder2 = _of("starcoder2", {
+    **_DENSE, "rope_parameters": _THETA, "sliding_window": None, "use_bias": True, "tie_word_embeddings": True,
+})  # fmt: skip
+_stablelm = _of("stablelm", {
+    **_DENSE, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
+    "tie_word_embeddings": False,
+})  # fmt: skip
+
+CASES: tuple[Case, ...] = (
+    _llama("llama"),
+    _llama("llama_tied", {"tie_word_embeddings": True}),
+    _llama("llama_mha", {"num_key_value_heads": 4}),
+    _llama("llama_modern", vocabulary="llama-bpe", modern=True),
+    _llama("llama_minimal", {"rope_parameters": {**_THETA, "rope_theta": 10000.0}}, drop=("head_dim", "rope_theta", "num_key_value_heads", "attention_bias", "mlp_bias", "rms_norm_eps", "pretraining_tp"), extra={"num_key_value_heads": 2}),
+    _llama("llama_attention_bias", {"attention_bias": True}),
+    _llama("llama_mlp_bias", {"mlp_bias": True}),
+    _llama("llama_head_dim", {"head_dim": 32}),
+    _llama("llama_rope_linear", {"rope_parameters": _LINEAR}),
+    _llama("llama_rope_llama3_x8", {"rope_parameters": _LLAMA3, "max_position_embeddings": 131072}, "llama-bpe"),
+    _llama("llama_rope_llama3_x32", {"rope_parameters": {**_LLAMA3, "factor": 32.0}, "max_position_embeddings": 131072, "tie_word_embeddings": True}, "llama-bpe"),
+    _llama("llama_rope_llama3_modern", {"rope_parameters": _LLAMA3, "max_position_embeddings": 131072}, "llama-bpe", modern=True),
+    _llama("llama_rope_yarn", {"rope_parameters": _YARN}),
+    _llama("llama_rope_yarn_betas", {"rope_parameters": {**_YARN, "beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.25}}),
+    _llama("llama_spm", {"rope_parameters": {**_THETA, "rope_theta": 10000.0}}, "spm:llama", pad=0),
+    _llama("llama_f16", dtype="float16"),
+    _llama("llama_bf16", dtype="bfloat16"),
+    _llama("llama_sharded", shards=True),
+    _mistral("mistral", vocabulary="spm:llama", pad=0),
+    _mistral("mistral_window", {"sliding_window": 32}, "spm:llama", pad=0, lost=("sliding_window",)),
+    Case("mixtral", "mixtral", {**_DENSE, "rope_parameters": _THETA, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None}, "spm:llama", pad=0),
+    _qwen2("qwen2"),
+    _qwen2("qwen2_tied", {"tie_word_embeddings": True}, dtype="bfloat16"),
+    _qwen2("qwen2_yarn", {"rope_parameters": _YARN}),
+    Case("qwen2moe", "qwen2_moe", {**_DENSE, **_EXPERTS, "norm_topk_prob": False, "shared_expert_intermediate_size": 80, "rope_parameters": _THETA}, "qwen2"),
+    _qwen3("qwen3_head_dim_128", {"head_dim": 128}),
+    _qwen3("qwen3_head_dim_32", {"head_dim": 32, "tie_word_embeddings": True}),
+    Case("qwen3moe", "qwen3_moe", {**_DENSE, **_EXPERTS, "head_dim": 32, "rope_parameters": _THETA}, "qwen2"),
+    Case("gemma", "gemma", _GEMMA, "spm:gemma", pad=0),
+    _gemma2("gemma2", vocabulary="spm:gemma", pad=0),
+    _gemma2("gemma2_bf16", vocabulary="spm:gemma", pad=0, dtype="bfloat16"),
+    _gemma2("gemma2_27b", {"hidden_size": 32, "head_dim": 16, "num_hidden_layers": 46, "query_pre_attn_scalar": 8}, "spm:gemma", pad=0),
+    _gemma2("gemma2_other_scalar", {"query_pre_attn_scalar": 24}, "spm:gemma", pad=0, lost=("query_pre_attn_scalar",)),
+    _gemma3("gemma3", vocabulary="spm:gemma", pad=0),
+    _gemma3("gemma3_rope_x8", {"rope_parameters": _GEMMA3_ROPE8}, "spm:gemma", pad=0),
+    _gemma3("gemma3_padded", vocabulary="spm:gemma", pad=8),
+    _phi("phi2", vocabulary="gpt-2"),
+    _phi("phi2_gqa", {"num_key_value_heads": 2}, "gpt-2"),
+    _phi3("phi3", vocabulary="spm:phi3"),
+    _phi3("phi3_window", {"sliding_window": 64}, "spm:phi3"),
+    _phi3("phi3_longrope", _longrope(4096, 131072), "spm:phi3"),
+    _phi3("phi3_longrope_long", _longrope(64, 512), "spm:phi3"),
+    Case("gpt2", "gpt2", {**_GPT2, "n_positions": 1024}, "gpt-2", extra={"n_ctx": 1024}),
+    Case("gpt2_other_context", "gpt2", {**_GPT2, "n_positions": 320}, "gpt-2", extra={"n_ctx": 320}),
+    Case("gptneox", "gpt_neox", {**_NEOX, "use_parallel_residual": True, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.25}, "tie_word_embeddings": False}, "gpt-2"),
+    Case("gptneox_sequential", "gpt_neox", {**_NEOX, "use_parallel_residual": False, "intermediate_size": 96, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 1.0}, "tie_word_embeddings": False}, "gpt-2"),
+    Case("falcon_7b", "falcon", {**_FALCON, "new_decoder_architecture": False, "multi_query": True, "parallel_attn": True, "bias": False}, "gpt-2", extra={"num_kv_heads": 1}),
+    Case("falcon_40b", "falcon", {**_FALCON, "new_decoder_architecture": True, "num_kv_heads": 2, "bias": False}, "gpt-2"),
+    _starcoder2("starcoder2", vocabulary="starcoder"),
+    _starcoder2("starcoder2_window", {"sliding_window": 32}, "starcoder", lost=("sliding_window",)),
+    _stablelm("stablelm"),
+    _stablelm("stablelm_qkv_bias", {"use_qkv_bias": True}),
+    _stablelm("stablelm_parallel", {"use_parallel_residual": True}),
+    _stablelm("stablelm_parallel_qk_norm", {"use_parallel_residual": True, "qk_layernorm": True}, unwritten="returns from a generator: the stacked norms are lost"),
+    Case("olmo2", "olmo2", {**_DENSE, "rope_parameters": _THETA, "tie_word_embeddings": False}, "gpt-2"),
+    Case("granite", "granite", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 10000.0}, "attention_multiplier": 0.125, "embedding_multiplier": 12.0, "residual_multiplier": 0.22, "logits_scaling": 8.0, "tie_word_embeddings": True}, "starcoder"),
+    Case("bert", "bert", _BERT, "bert-bge", pad=0),
+)  # fmt: skip
