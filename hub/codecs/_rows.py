@@ -1,0 +1,146 @@
+"""Rows whose bytes are computed when they are read: another encoding, or a constant added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hub.codecs import _apr
+from hub.codecs._kernel import Floats
+from hub.codecs._plain import Values
+from hub.codecs._registry import decode, encode, require_decoder, require_encoder
+from hub.ir import F32, Bytes, Change, Encoding, FileRows, Index, MemoryRows, Rows, Tensor, widens
+
+# Values held decoded at a time where a whole tensor must be walked.
+_PIECE = 1 << 18
+
+
+def values(tensor: Tensor, start: int, stop: int) -> Values:
+    """Values of the stored rows `start` to `stop`, [stop - start, tensor.columns]; see `decode` for the type."""
+    return decode(tensor.encoding, tensor.rows.read(start, stop), tensor.columns)
+
+
+def span(tensor: Tensor, start: int, stop: int) -> Values:
+    """Values `start` to `stop` of the whole tensor in row-major order, one-dimensional, whatever the encoding.
+
+    Two tensors of one shape can be walked side by side in equal spans, also when one of them ignores rows.
+    """
+    if tensor.encoding.flat:
+        return _flat_span(tensor, start, stop)
+    columns = max(1, tensor.columns)
+    first, last = start // columns, -(-stop // columns)
+    return values(tensor, first, last).reshape(-1)[start - first * columns : stop - first * columns]
+
+
+def _flat_span(tensor: Tensor, start: int, stop: int) -> Values:
+    old = tensor.encoding
+    first = start // old.block
+    head = _bytes(tensor.rows, 0, old.header)
+    body = _bytes(tensor.rows, old.header + first * old.nbytes, old.header + -(-stop // old.block) * old.nbytes)
+    raw = np.concatenate([head, body])[None]
+    return decode(old, raw, stop - first * old.block)[0, start - first * old.block :]
+
+
+def _bytes(rows: Rows, start: int, stop: int) -> Bytes:
+    """Bytes `start` to `stop` of the only row; no more is read where the storage allows it."""
+    if isinstance(rows, FileRows):
+        return FileRows(rows.file, rows.offset + start, 1, stop - start).read().reshape(-1)
+    whole = rows.data if isinstance(rows, MemoryRows) else rows.read()
+    return whole.reshape(-1)[start:stop]
+
+
+class Recoded(Rows):
+    """The rows of `base` in another encoding, computed for the rows that are asked for."""
+
+    def __init__(self, base: Tensor, encoding: Encoding) -> None:
+        self.base, self.encoding = base, encoding
+        self.n, self.columns = encoding.grid(base.shape)
+        self.width = encoding.row_nbytes(self.columns)
+        own = Change.EXACT if widens(base.encoding, encoding) else Change.RECODED
+        self.change = max(own, base.change)
+
+    @property
+    def widened(self) -> bool:
+        """True when every value is kept."""
+        return widens(self.base.encoding, self.encoding)
+
+    def fill(self, start: int, stop: int, out: Bytes) -> None:
+        if self.encoding.flat:
+            _fill_flat(self.base, self.encoding, out[0])
+            return
+        piece = span(self.base, start * self.columns, stop * self.columns)
+        np.copyto(out, encode(self.encoding, piece.reshape(stop - start, self.columns)))
+
+    def slice(self, start: int, stop: int) -> Rows:
+        return self.take(np.arange(start, stop, dtype=np.int64))
+
+    def take(self, index: Index) -> Rows:
+        if self.encoding.flat or self.base.encoding.flat:
+            return super().take(index)
+        rows = self.base.rows.take(index)
+        return Recoded(Tensor(self.base.name, (len(index), self.columns), self.base.encoding, rows), self.encoding)
+
+
+def _fill_flat(base: Tensor, encoding: Encoding, out: Bytes) -> None:
+    """Encode a whole tensor into `out`, some values at a time."""
+    if encoding.header:
+        most = max((float(np.abs(_floats(base, a, b)).max()) for a, b in _spans(base)), default=0.0)
+        scale = _apr.q8_scale(most)
+        out[: encoding.header] = np.array([scale]).view(np.uint8)
+    for a, b in _spans(base):
+        at = encoding.header + a // encoding.block * encoding.nbytes
+        x = _floats(base, a, b)
+        raw = _apr.encode_q8(scale, x) if encoding.header else encode(encoding, x[None])[0]
+        out[at : at + len(raw)] = raw
+
+
+def _floats(base: Tensor, start: int, stop: int) -> Floats:
+    return np.asarray(span(base, start, stop), np.float32)
+
+
+def _spans(base: Tensor) -> list[tuple[int, int]]:
+    return [(at, min(base.size, at + _PIECE)) for at in range(0, base.size, _PIECE)]
+
+
+class Shifted(Rows):
+    """The rows of `base` with `delta` added to every value, as F32.
+
+    The change counts as exact: what a norm weight means is the same in a format that stores it with 1 added, and the
+    sum is the one that the format's own converters compute, in float32.
+    """
+
+    def __init__(self, base: Tensor, delta: float) -> None:
+        self.base, self.delta = base, delta
+        self.n, self.columns = F32.grid(base.shape)
+        self.width = F32.row_nbytes(self.columns)
+        self.change = max(Change.EXACT, base.change)
+
+    def fill(self, start: int, stop: int, out: Bytes) -> None:
+        piece = _floats(self.base, start * self.columns, stop * self.columns) + np.float32(self.delta)
+        np.copyto(out, piece.reshape(stop - start, self.columns).view(np.uint8))
+
+
+def recode(tensor: Tensor, encoding: Encoding) -> Tensor:
+    """The tensor in another encoding, computed lazily.
+
+    What was only widened before is recoded from the original, so going back gives the original's own bytes.
+    `UnsupportedFile` when the tensor cannot be decoded, `UsageError` when `encoding` cannot be written.
+    """
+    rows = tensor.rows
+    if isinstance(rows, Recoded) and rows.widened and encoding != tensor.encoding:
+        return recode(replace(rows.base, name=tensor.name, shape=tensor.shape), encoding)
+    if encoding == tensor.encoding:
+        return tensor
+    require_decoder(tensor.encoding)
+    require_encoder(encoding)
+    return replace(tensor, encoding=encoding, rows=Recoded(tensor, encoding))
+
+
+def shift(tensor: Tensor, delta: float) -> Tensor:
+    """The values with `delta` added, as F32; shifting back gives the original values, not a second rounding."""
+    rows = tensor.rows
+    if isinstance(rows, Shifted) and rows.delta == -delta:
+        return recode(replace(rows.base, name=tensor.name, shape=tensor.shape), F32)
+    require_decoder(tensor.encoding)
+    return replace(tensor, encoding=F32, rows=Shifted(tensor, delta))
