@@ -94,7 +94,7 @@ class File:
 
     def read_into(self, offset: int, out: Bytes | memoryview) -> None:
         """Fill `out` from byte `offset`; `DamagedFile` when the file ends before."""
-        view = memoryview(out).cast("B")
+        view = (out if isinstance(out, memoryview) else out.data).cast("B")
         done = 0
         while done < len(view):
             got = self._pread(view[done:], offset + done)
@@ -182,7 +182,9 @@ class Joined(Rows):
     """The rows of several parts, one part after another."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
-        self.parts = [inner for part in parts for inner in (part.parts if isinstance(part, Joined) else [part])]
+        self.parts: list[Rows] = [
+            inner for part in parts for inner in (part.parts if isinstance(part, Joined) else [part])
+        ]
         self.n, self.width = sum(part.n for part in parts), parts[0].width
         self.change = max(Change.MOVED, *(part.change for part in parts))
 

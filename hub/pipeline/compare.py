@@ -106,7 +106,7 @@ class _Sums:
 def _same(a: Values, b: Values) -> NDArray[np.bool_]:
     if a.dtype == b.dtype and a.dtype.kind == "f":
         bits = np.dtype(f"u{a.itemsize}")
-        return (a.view(bits) == b.view(bits)) | (np.isnan(a) & np.isnan(b))
+        return np.asarray((a.view(bits) == b.view(bits)) | (np.isnan(a) & np.isnan(b)))
     return np.asarray(a == b)
 
 
