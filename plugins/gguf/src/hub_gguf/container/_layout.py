@@ -44,8 +44,7 @@ def layout(keys: Mapping[str, Value], tensors: Sequence[Tensor], version: int = 
         out += encode_key(key, value)
     for tensor, offset in zip(tensors, relative, strict=True):
         out += _entry(tensor, offset)
-    if tensors:
-        out += bytes(_padded(len(out), alignment) - len(out))
+    out += bytes(_padded(len(out), alignment) - len(out))
     return Layout(bytes(out), tuple(len(out) + offset for offset in relative), len(out) + at)
 
 
