@@ -1,0 +1,21 @@
+"""What tests of several plugins share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def llama_vocabs() -> dict[str, Path]:
+    """llama.cpp's vocabulary-only GGUF files by name ("llama-bpe"), with .inp and .out beside them where there are any.
+
+    `HUB_LLAMA_VOCABS` names a folder that holds them at any depth: llama.cpp's or llama-cpp-python's unpacked source.
+    """
+    folder = os.environ.get("HUB_LLAMA_VOCABS")
+    if not folder:
+        pytest.skip("HUB_LLAMA_VOCABS names no folder with llama.cpp's ggml-vocab-*.gguf files")
+    found = {p.name[len("ggml-vocab-") : -len(".gguf")]: p for p in sorted(Path(folder).rglob("ggml-vocab-*.gguf"))}
+    return found or pytest.fail(f"no ggml-vocab-*.gguf below {folder}")
