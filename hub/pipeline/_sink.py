@@ -69,6 +69,8 @@ class Target:
         if final.exists() and not self.overwrite:
             raise TargetExists("exists already", file=final, hint="--force replaces it")
         path = self.stage / name
+        if not path.resolve().is_relative_to(self.stage.resolve()):
+            raise HubError(f"a file named {name!r} would lie outside the target", file=self.path)
         if path.parent != self.stage:
             path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

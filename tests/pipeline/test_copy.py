@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hub.errors import DamagedFile, UsageError
+from hub.ir import F32, File, Tensor
+from hub.pipeline import Budget, Copier, Silent, each
+
+
+class Counting(Silent):
+    """Progress that adds up."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._lock = threading.Lock()
+
+    def advance(self, nbytes: int) -> None:
+        with self._lock:
+            self.total += nbytes
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> tuple[File, np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+    values = np.random.default_rng(3).normal(size=(3000, 64)).astype(np.float32)
+    path = tmp_path / "source"
+    path.write_bytes(values.tobytes())
+    return File(path), values
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+@pytest.mark.parametrize("memory", [1, 1 << 20, 1 << 30])
+def test_every_tensor_lands_at_its_offset(
+    source: tuple[File, np.ndarray[tuple[int, int], np.dtype[np.float32]]], tmp_path: Path, jobs: int, memory: int
+) -> None:
+    file, values = source
+    plain = Tensor.from_file("plain", values.shape, F32, file, 0)
+    order = np.random.default_rng(1).permutation(3000).astype(np.int64)
+    target = tmp_path / "target"
+    target.write_bytes(b"HEAD")
+    progress = Counting()
+    moved = plain.take(order)
+    Copier(Budget(jobs, memory), progress).copy(target, [(64, plain), (64 + plain.nbytes, moved)])
+    data = target.read_bytes()
+    assert data[:4] == b"HEAD"
+    assert data[4:64] == bytes(60)
+    assert data[64 : 64 + plain.nbytes] == values.tobytes()
+    assert data[64 + plain.nbytes :] == values[order].tobytes()
+    assert progress.total == 2 * plain.nbytes
+
+
+def test_stream_gives_the_bytes_in_order(
+    source: tuple[File, np.ndarray[tuple[int, int], np.dtype[np.float32]]],
+) -> None:
+    file, values = source
+    tensor = Tensor.from_file("t", values.shape, F32, file, 0)
+    pieces = list(Copier(Budget(2, 1 << 16), Silent()).stream(tensor))
+    assert len(pieces) > 1
+    assert b"".join(pieces) == values.tobytes()
+
+
+def test_a_source_that_shrinks_under_way_stops_the_copy(tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    path.write_bytes(bytes(1 << 20))
+    tensor = Tensor.from_file("t", (1 << 18,), F32, File(path), 0)
+    path.write_bytes(bytes(1 << 10))
+    target = tmp_path / "target"
+    target.touch()
+    with pytest.raises(DamagedFile, match="ends here"):
+        Copier(Budget(2), Silent()).copy(target, [(0, tensor)])
+
+
+def test_each_raises_the_first_error_and_stops() -> None:
+    seen: list[int] = []
+
+    def work(item: int) -> None:
+        seen.append(item)
+        if item == 3:
+            raise UsageError("three")
+
+    with pytest.raises(UsageError, match="three"):
+        each(range(10**9), work, 2)
+    assert len(seen) < 10_000
+
+
+def test_each_raises_what_the_items_raise() -> None:
+    def items() -> object:
+        yield 1
+        raise UsageError("no more")
+
+    with pytest.raises(UsageError, match="no more"):
+        each(items(), lambda _: None, 2)  # type: ignore[arg-type]
+
+
+def test_memory_bounds_the_pieces() -> None:
+    assert Budget(4, 1 << 20).values * 4 * 32 <= 1 << 20
+    assert Budget(1, 1 << 40).values == 1 << 18
