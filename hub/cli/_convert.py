@@ -6,17 +6,15 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.filesize import decimal
 
 from hub.cli._output import emit, say, table
-from hub.cli._progress import progress_bar
 from hub.errors import UsageError
-from hub.interface import Options
-from hub.pipeline import Failed, Report, Request, default_budget
-from hub.pipeline import convert as run
+
+if TYPE_CHECKING:
+    from hub.pipeline import Report
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SHOWN = 20
@@ -59,6 +57,11 @@ def convert(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Convert a model into another format and verify every value."""
+    from hub.cli._progress import progress_bar
+    from hub.interface import Options
+    from hub.pipeline import Failed, Request, default_budget
+    from hub.pipeline import convert as run
+
     _no_effect_on_dry_run(dry_run, {"--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force})
     size = nbytes(shard_size, "--shard-size")
     if size is not None and size < 1:
@@ -96,6 +99,8 @@ def _no_effect_on_dry_run(dry_run: bool, flags: dict[str, object]) -> None:
 
 
 def _print(report: Report) -> None:
+    from rich.filesize import decimal
+
     source, target = report.source, report.target
     size = "not written" if target.nbytes is None else decimal(target.nbytes)
     say(f"{source.path} ({source.format}, {decimal(source.nbytes or 0)}) -> {target.path} ({target.format}, {size})")

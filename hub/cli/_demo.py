@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.filesize import decimal
 
 from hub.cli._output import emit, table
-from hub.demo import Step, run
+
+if TYPE_CHECKING:
+    from hub.demo import Step
 
 
 def demo(
@@ -20,6 +21,8 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Take a real model through every format and back, verified, and show one table."""
+    from hub.demo import run
+
     if keep is not None:
         keep.mkdir(parents=True)
         steps = run(keep, model, _tell)
@@ -33,6 +36,8 @@ def demo(
 
 
 def _row(step: Step) -> tuple[str, ...]:
+    from rich.filesize import decimal
+
     seconds = f"{step.seconds:.2f} s" if step.seconds else ""
     rate = f"{decimal(int(step.bytes_per_second))}/s" if step.bytes_per_second else ""
     return step.source, step.target, step.outcome, decimal(step.nbytes), seconds, rate
