@@ -53,7 +53,7 @@ class _Group(TyperGroup):
         super().__init__(**attrs)
         self.commands = _Commands()
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature is click's
+    def list_commands(self, ctx: Any) -> list[str]:  # the signature is click's
         return list(COMMANDS)
 
     def invoke(self, ctx: Any) -> Any:
@@ -78,7 +78,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _hub(
-    version: Annotated[  # noqa: ARG001  # acted upon by its callback
+    version: Annotated[  # acted upon by its callback
         bool, typer.Option("--version", help="Show the version and stop.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:

@@ -11,5 +11,5 @@ ModelPath: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="A m
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Filter: TypeAlias = Annotated[
     str | None,
-    typer.Option("--filter", metavar="PATTERN", help="Only tensors whose name holds PATTERN, or matches it (* ? []).")
+    typer.Option("--filter", metavar="PATTERN", help="Only tensors whose name holds PATTERN, or matches it (* ? [])."),
 ]

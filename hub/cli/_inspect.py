@@ -61,7 +61,7 @@ def _rope(s: Summary) -> str | None:
     if s.rope_theta is None and not s.rope_scaling:
         return None
     scaling = ", ".join(f"{k} {v}" for k, v in (s.rope_scaling or {}).items())
-    return "; ".join(filter(None, [s.rope_theta and f"theta {s.rope_theta:,.0f}", scaling]))
+    return "; ".join(filter(None, [f"theta {s.rope_theta:,.0f}" if s.rope_theta else None, scaling]))
 
 
 def _tokenizer(s: Summary) -> str:

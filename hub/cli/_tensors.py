@@ -19,7 +19,9 @@ STATS = ("min", "max", "mean", "std", "L2", "zeros", "NaN", "Inf")
 
 def tensors(
     model: ModelPath,
-    stats: Annotated[bool, typer.Option("--stats", help="Read every value: min, max, mean, std, L2, zeros ...")] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Read every value: min, max, mean, std, L2, zeros ...")
+    ] = False,
     pattern: Filter = None,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +37,7 @@ def tensors(
 
 
 def _print(listed: TensorList, stats: bool) -> None:
-    out.table(HEAD + STATS * stats, (_cells(line, stats) for line in listed.tensors), "   >>>>>>>>>")
+    out.table(HEAD + STATS * stats, ([*_cells(line, stats)] for line in listed.tensors), "   >>>>>>>>>")
     out.say(f"{listed.matched} of {listed.total} tensors, {listed.bytes:,} bytes")
     for alias, tensor in listed.ties.items():
         out.say(f"{alias} is tied to {tensor}")

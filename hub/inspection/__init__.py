@@ -1,24 +1,43 @@
 """The logic behind the commands that look: summaries, statistics, stages, verdicts, differences."""
 
+from hub.inspection._check import CheckReport, check
+from hub.inspection._content import Remark
 from hub.inspection._files import size_on_disk, stored_files
 from hub.inspection._installed import FormatLine, FormatList, PluginList, list_formats, list_plugins
 from hub.inspection._numbers import short_bytes, short_count
+from hub.inspection._stages import StageResult
 from hub.inspection._stats import Scan, Stats, scan, scan_all
-from hub.inspection._summary import EncodingShare, InsideFile, Summary, TokenizerSummary, quantization, shares, summarize
+from hub.inspection._summary import (
+    EncodingShare,
+    InsideFile,
+    Summary,
+    TokenizerSummary,
+    quantization,
+    shares,
+    summarize,
+)
 from hub.inspection._tensors import TensorLine, TensorList, list_tensors, select
+from hub.inspection._validate import Check, Score, ValidationReport, validate
 
 __all__ = [
+    "Check",
+    "CheckReport",
     "EncodingShare",
     "FormatLine",
     "FormatList",
     "InsideFile",
     "PluginList",
+    "Remark",
     "Scan",
+    "Score",
+    "StageResult",
     "Stats",
     "Summary",
     "TensorLine",
     "TensorList",
     "TokenizerSummary",
+    "ValidationReport",
+    "check",
     "list_formats",
     "list_plugins",
     "list_tensors",
@@ -32,4 +51,5 @@ __all__ = [
     "size_on_disk",
     "stored_files",
     "summarize",
+    "validate",
 ]

@@ -65,7 +65,7 @@ class Scan:
         finite = flat if flat.dtype.kind != "f" or np.isfinite(flat).all() else self._without_bad(flat)
         zeros = int(flat.size - np.count_nonzero(flat))
         if zeros:
-            self._note_dead(~values.any(axis=1))
+            self._note_dead(~np.any(values, axis=1))
         self.zeros += zeros
         self.size += flat.size
         self.rows += len(values)
@@ -81,7 +81,7 @@ class Scan:
             self.first_bad = self.size + int(np.argmin(good))
         return np.asarray(flat[good])
 
-    def _note_dead(self, dead: NDArray[np.bool_]) -> None:
+    def _note_dead(self, dead: Values) -> None:
         index = np.flatnonzero(dead)
         self.dead_rows += len(index)
         self.dead += (index[: LISTED_ROWS - len(self.dead)] + self.rows).tolist()

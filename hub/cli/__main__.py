@@ -1,7 +1,0 @@
-"""`python -m hub.cli` is `hub`."""
-
-import sys
-
-from hub.cli import main
-
-sys.exit(main())

@@ -1,0 +1,23 @@
+"""`hub check`: the ten stages."""
+
+from __future__ import annotations
+
+from hub.cli import _output as out
+from hub.cli._arguments import Json, ModelPath
+
+
+def check(model: ModelPath, as_json: Json = False) -> int:
+    """Check a model in ten stages, from its magic bytes to inference; exit code 1 when one fails."""
+    from hub.inspection import check as run
+
+    report = run(model)
+    if as_json:
+        out.emit("check", report)
+    else:
+        rows = [(f"{n}.", s.title, s.outcome, s.detail) for n, s in enumerate(report.stages, 1)]
+        out.table(("", "stage", "", "detail"), rows, ">")
+        out.say(
+            f"{report.outcome}: {report.passed} passed, {report.failed} failed, {report.skipped} skipped"
+            f" of {report.total} ({report.format or 'no known format'})"
+        )
+    return int(report.outcome == "FAIL")

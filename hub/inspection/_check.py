@@ -1,0 +1,74 @@
+"""What `hub check` finds out: ten stages, each PASS, FAIL or SKIP with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.errors import DamagedFile, HubError, MissingFact, UnmappedTensor, UnsupportedFile
+from hub.inspection._model_stages import architecture_stage, config_stage
+from hub.inspection._stages import TITLES, StageResult, identify, result, structure
+from hub.inspection._tokenizer_stage import tokenizer_stage
+from hub.interface import Format, Outcome, Stage
+from hub.ir import Model
+from hub.opening import open_model
+
+# A file whose structure is sound may still not open; the stage that says so, by the error's class.
+BLAMED: dict[type[HubError], Stage] = {
+    DamagedFile: Stage.CONFIG,
+    MissingFact: Stage.CONFIG,
+    UnmappedTensor: Stage.ARCHITECTURE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """The ten stages and their sum; `outcome` is FAIL when one stage failed."""
+
+    path: Path
+    format: str | None
+    outcome: Outcome
+    passed: int
+    failed: int
+    skipped: int
+    total: int
+    stages: tuple[StageResult, ...]
+
+
+def check(path: Path) -> CheckReport:
+    """Run the ten stages on the model at `path`. Damage is a FAIL, never an error."""
+    found = identify(path)
+    stages = structure(path, found)
+    model = None if isinstance(found, StageResult) else _opened(path, found, stages)
+    if isinstance(model, Model):
+        stages += [tokenizer_stage(model), config_stage(model), architecture_stage(model)]
+    else:
+        stages += _unopened(stages, model)
+    stages.append(result(Stage.INFERENCE, "SKIP", "no runtime plugin is installed"))
+    name = None if isinstance(found, StageResult) else found.name
+    counts = [sum(s.outcome == outcome for s in stages) for outcome in ("PASS", "FAIL", "SKIP")]
+    verdict: Outcome = "FAIL" if counts[1] or not counts[0] else "PASS"
+    return CheckReport(path, name, verdict, counts[0], counts[1], counts[2], len(stages), tuple(stages))
+
+
+def _opened(path: Path, found: Format, stages: list[StageResult]) -> Model | HubError | None:
+    """The model, why it cannot be opened, or None when a stage that failed explains that already."""
+    try:
+        return open_model(path, found.name)[1]
+    except HubError as error:
+        return None if any(s.outcome == "FAIL" for s in stages) else error
+
+
+def _unopened(stages: list[StageResult], error: HubError | None) -> list[StageResult]:
+    """Tokenizer, configuration and architecture of a model that cannot be opened."""
+    late = (Stage.TOKENIZER, Stage.CONFIG, Stage.ARCHITECTURE)
+    if error is None:
+        failed = next(TITLES[s.stage].lower() for s in stages if s.outcome == "FAIL")
+        return [result(stage, "SKIP", f"not reached: {failed} failed") for stage in late]
+    if isinstance(error, UnsupportedFile):
+        return [result(stage, "SKIP", error.message) for stage in late]
+    blamed = BLAMED.get(type(error), Stage.ARCHITECTURE)
+    return [
+        result(stage, "FAIL", error.message) if stage == blamed else result(stage, "SKIP", "the model cannot be opened")
+        for stage in late
+    ]
