@@ -7,7 +7,10 @@ from hub.cli._arguments import Json, ModelPath
 
 
 def check(model: ModelPath, as_json: Json = False) -> int:
-    """Check a model in ten stages, from its magic bytes to inference; exit code 1 when one fails."""
+    """Check a model in ten stages.
+
+    From its magic bytes to inference: PASS, FAIL or SKIP, each with its reason. Exit code 1 when one fails.
+    """
     from hub.inspection import check as run
 
     report = run(model)

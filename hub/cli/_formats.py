@@ -7,7 +7,10 @@ from hub.cli._arguments import Json
 
 
 def formats(as_json: Json = False) -> None:
-    """List the installed formats: what each can hold, what it drops, which options it takes."""
+    """List the installed formats.
+
+    What each can hold, what it drops, which options it takes.
+    """
     from hub.inspection import list_formats
     from hub.plugins import registry
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def inspect(model: ModelPath, as_json: Json = False) -> None:
-    """Show what a model is: architecture, sizes, vocabulary, encodings. Reads no tensor."""
+    """Show what a model is.
+
+    Architecture, sizes, vocabulary, encodings. Reads no tensor.
+    """
     from hub.inspection import summarize
     from hub.opening import open_model
 

@@ -6,8 +6,11 @@ from hub.cli import _output as out
 from hub.cli._arguments import Json
 
 
-def plugins(as_json: Json = False) -> int:
-    """List the installed plugins and the formats they bring; exit code 1 when one could not be used."""
+def plugins(as_json: Json = False) -> None:
+    """List the installed plugins.
+
+    The formats they bring, and what kept others from being used.
+    """
     from hub.inspection import list_plugins
     from hub.plugins import registry
 
@@ -18,4 +21,3 @@ def plugins(as_json: Json = False) -> int:
         rows = [(p.name, p.distribution, p.version, " ".join(p.formats)) for p in report.plugins]
         out.table(("plugin", "distribution", "version", "formats"), rows)
         out.pairs((f"problem in {p.plugin}", p.message) for p in report.problems)
-    return 1 if report.problems else 0

@@ -25,7 +25,10 @@ def tensors(
     pattern: Filter = None,
     as_json: Json = False,
 ) -> None:
-    """List the tensors of a model: name, shape, encoding, bytes."""
+    """List the tensors of a model.
+
+    Name, shape, encoding, bytes; with --stats their values in short.
+    """
     from hub.inspection import list_tensors
     from hub.opening import open_model
 

@@ -15,7 +15,10 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure too.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Validate structure and every value: NaN, Inf, zeros, dead rows; exit code 1 when the model is invalid."""
+    """Validate the structure and every value.
+
+    NaN, Inf, zeros, dead rows, constants. Exit code 1 when the model is invalid.
+    """
     from hub.inspection import validate as run
 
     report = run(model, strict=strict)

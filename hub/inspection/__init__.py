@@ -2,6 +2,8 @@
 
 from hub.inspection._check import CheckReport, check
 from hub.inspection._content import Remark
+from hub.inspection._diff import Counts, DiffReport, Side, TensorDifference, diff
+from hub.inspection._facts_diff import FactDifference
 from hub.inspection._files import size_on_disk, stored_files
 from hub.inspection._installed import FormatLine, FormatList, PluginList, list_formats, list_plugins
 from hub.inspection._numbers import short_bytes, short_count
@@ -22,7 +24,10 @@ from hub.inspection._validate import Check, Score, ValidationReport, validate
 __all__ = [
     "Check",
     "CheckReport",
+    "Counts",
+    "DiffReport",
     "EncodingShare",
+    "FactDifference",
     "FormatLine",
     "FormatList",
     "InsideFile",
@@ -30,14 +35,17 @@ __all__ = [
     "Remark",
     "Scan",
     "Score",
+    "Side",
     "StageResult",
     "Stats",
     "Summary",
+    "TensorDifference",
     "TensorLine",
     "TensorList",
     "TokenizerSummary",
     "ValidationReport",
     "check",
+    "diff",
     "list_formats",
     "list_plugins",
     "list_tensors",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
@@ -14,10 +12,10 @@ from numpy.typing import NDArray
 
 from hub import codecs
 from hub.errors import HubError, UnsupportedFile
+from hub.inspection._threads import in_order
 from hub.ir import Tensor
 
 Values = NDArray[Any]
-THREADS = min(8, os.cpu_count() or 1)
 LISTED_ROWS = 1 << 20
 
 
@@ -123,11 +121,7 @@ def scan(tensor: Tensor) -> Scan:
 def scan_all(tensors: Iterable[Tensor]) -> Iterator[tuple[Tensor, Scan | HubError]]:
     """Each tensor with its totals, in order, or with what kept it from being read; several threads."""
     listed = list(tensors)
-    pool = ThreadPoolExecutor(THREADS)
-    try:
-        yield from zip(listed, pool.map(_scan_or_error, listed), strict=True)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return zip(listed, in_order(_scan_or_error, listed), strict=True)
 
 
 def _scan_or_error(tensor: Tensor) -> Scan | HubError:

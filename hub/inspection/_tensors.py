@@ -37,11 +37,16 @@ class TensorList:
     tensors: tuple[TensorLine, ...]
 
 
+def matches(name: str, pattern: str) -> bool:
+    """True when `name` holds `pattern`, or matches it as a glob."""
+    return pattern in name or fnmatchcase(name, pattern)
+
+
 def select(model: Model, pattern: str | None) -> dict[str, Tensor]:
     """Tensors whose name contains `pattern` or matches it as a glob; `UsageError` when none does."""
     if pattern is None:
         return dict(model.tensors)
-    found = {n: t for n, t in model.tensors.items() if pattern in n or fnmatchcase(n, pattern)}
+    found = {n: t for n, t in model.tensors.items() if matches(n, pattern)}
     if not found:
         raise UsageError(f"--filter {pattern!r} matches none of {len(model.tensors)} tensors")
     return found

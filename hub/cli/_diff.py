@@ -1,0 +1,74 @@
+"""`hub diff`: two models compared fact by fact and value by value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli import _output as out
+from hub.cli._arguments import Filter, Json
+
+if TYPE_CHECKING:
+    from hub.inspection import DiffReport, TensorDifference
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A model file, or a folder with a model.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The model to compare it with, in any format.")],
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0.0, metavar="X", help="Values that differ by X at most are equal.")
+    ] = 0.0,
+    pattern: Filter = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=0, metavar="N", help="List N differing tensors; all are compared.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Compare two models by value.
+
+    Configuration, tokenizer, metadata and every tensor, whatever the formats. Exit code 1 when they differ.
+    """
+    from hub.inspection import diff as run
+
+    report = run(a, b, tolerance=tolerance, pattern=pattern, limit=limit)
+    if as_json:
+        out.emit("diff", report)
+    else:
+        _print(report)
+    return int(not report.equal)
+
+
+def _print(report: DiffReport) -> None:
+    for fact in report.facts:
+        mark = "differs" if fact.counts else "remark"
+        out.say(f"{mark}: {fact.section}.{fact.key}: {_said(fact.a)} became {_said(fact.b)}")
+    head = ("tensor", "verdict", "max_abs", "rmse", "cosine", "")
+    if report.tensors:
+        out.table(head, [_cells(t) for t in report.tensors], "  >>>")
+    if report.omitted:
+        out.say(f"{report.omitted} more tensors differ")
+    c = report.counts
+    out.say(
+        f"{c.compared} tensors compared ({c.values:,} values): {c.same_bytes} same bytes, "
+        f"{c.equal_values} equal values, {c.within_tolerance} within tolerance, {c.differ} differ; {c.only_in_a} only in A, {c.only_in_b} only in B"
+    )
+    out.say("EQUAL" if report.equal else f"DIFFERENT: {report.reason}")
+
+
+def _said(value: object) -> str:
+    return "nothing" if value is None else repr(value)
+
+
+def _cells(t: TensorDifference) -> list[object]:
+    numbers = ["" if v is None else f"{v:.6g}" for v in (t.max_abs, t.rmse, t.cosine)]
+    return [t.name, t.verdict, *numbers, _detail(t)]
+
+
+def _detail(t: TensorDifference) -> str:
+    said = [t.detail] if t.detail else []
+    said += [f"{t.different} values"] if t.different else []
+    said += [f"first at {t.first[0]}: {t.first[1]:g} became {t.first[2]:g}"] if t.first else []
+    bad = ((t.new_nan, "new NaN"), (t.new_inf, "new Inf"), (t.lost, "NaN or Inf lost"))
+    return ", ".join(said + [f"{n} {what}" for n, what in bad if n])
