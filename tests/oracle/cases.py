@@ -1,4 +1,4 @@
-"""The architectures and variants of the matrix: one line a case, what its configuration says beyond the family's plain form.
+"""The architectures and variants of the matrix: what each case's configuration says beyond the family's plain form.
 
 `vocabulary` is "spm:<family>" or the name of a pre-tokenizer, "bert-bge" for WordPiece. `lost` names configuration keys
 that llama.cpp's script leaves out of the file and nothing in it implies: a model read back from that file alone
@@ -51,6 +51,7 @@ _LLAMA3: Params = {
 _YARN: Params = {
     "rope_type": "yarn", "rope_theta": 1000000.0, "factor": 4.0, "original_max_position_embeddings": 128,
 }  # fmt: skip
+_YARN_BETAS: Params = {**_YARN, "beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.25}
 _LINEAR: Params = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 _GQA: Params = {"rope_parameters": _THETA}
 _EXPERTS: Params = {
@@ -66,12 +67,16 @@ _GEMMA3_ROPE8: Params = {
     "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
 }
 _GEMMA: Params = {**_DENSE, "head_dim": 32, "hidden_activation": "gelu_pytorch_tanh"}
+_THETA_10K: Params = {"rope_type": "default", "rope_theta": 10000.0}
 _GPT2: Params = {"n_embd": 64, "n_layer": 2, "n_head": 4}
 _NEOX: Params = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256,
-    "max_position_embeddings": 512,
+    "max_position_embeddings": 512, "tie_word_embeddings": False,
 }  # fmt: skip
-_FALCON: Params = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 2048}
+_FALCON: Params = {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 2048,
+    "bias": False,
+}  # fmt: skip
 _BERT: Params = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96,
     "max_position_embeddings": 256,
@@ -101,8 +106,16 @@ def _of(family: str, base: Params) -> Any:
 
 
 _mistral = _of("mistral", {**_DENSE, "rope_parameters": _THETA, "sliding_window": None})
+_mixtral = _of("mixtral", {
+    **_DENSE, "rope_parameters": _THETA, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None,
+})  # fmt: skip
 _qwen2 = _of("qwen2", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 1000000.0}})
 _qwen3 = _of("qwen3", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 1000000.0}, "tie_word_embeddings": False})
+_qwen2moe = _of("qwen2_moe", {
+    **_DENSE, **_EXPERTS, "norm_topk_prob": False, "shared_expert_intermediate_size": 80, "rope_parameters": _THETA,
+})  # fmt: skip
+_qwen3moe = _of("qwen3_moe", {**_DENSE, **_EXPERTS, "head_dim": 32, "rope_parameters": _THETA})
+_gemma = _of("gemma", _GEMMA)
 _gemma2 = _of("gemma2", {**_GEMMA, "query_pre_attn_scalar": 32, "sliding_window": 64})
 _gemma3 = _of("gemma3_text", {
     **_GEMMA, "num_hidden_layers": 7, "query_pre_attn_scalar": 32, "sliding_window": 64,
@@ -120,43 +133,63 @@ _stablelm = _of("stablelm", {
     **_DENSE, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
     "tie_word_embeddings": False,
 })  # fmt: skip
+_gpt2 = _of("gpt2", _GPT2)
+_neox = _of("gpt_neox", _NEOX)
+_falcon = _of("falcon", _FALCON)
+_olmo2 = _of("olmo2", {**_DENSE, "rope_parameters": _THETA, "tie_word_embeddings": False})
+_granite = _of("granite", {
+    **_DENSE, "rope_parameters": _THETA_10K, "attention_multiplier": 0.125, "embedding_multiplier": 12.0,
+    "residual_multiplier": 0.22, "logits_scaling": 8.0, "tie_word_embeddings": True,
+})  # fmt: skip
+_bert = _of("bert", _BERT)
+
+_SPM: Params = {"vocabulary": "spm:llama", "pad": 0}
+_SPM_GEMMA: Params = {"vocabulary": "spm:gemma", "pad": 0}
+_TIED: Params = {"tie_word_embeddings": True}
+_LONG: Params = {"max_position_embeddings": 131072}
+_DEFAULTS: Params = {
+    "rope_parameters": _THETA_10K, "num_key_value_heads": 4, "rms_norm_eps": 1e-6, "head_dim": 16,
+    "attention_bias": False, "mlp_bias": False,
+}  # fmt: skip
 
 CASES: tuple[Case, ...] = (
     _llama("llama"),
-    _llama("llama_tied", {"tie_word_embeddings": True}),
+    _llama("llama_tied", _TIED),
     _llama("llama_mha", {"num_key_value_heads": 4}),
     _llama("llama_modern", vocabulary="llama-bpe", modern=True),
-    _llama("llama_minimal", {"rope_parameters": {**_THETA, "rope_theta": 10000.0}}, drop=("head_dim", "rope_theta", "num_key_value_heads", "attention_bias", "mlp_bias", "rms_norm_eps", "pretraining_tp"), extra={"num_key_value_heads": 2}),
+    _llama("llama_minimal", _DEFAULTS, drop=(*_DEFAULTS, "rope_theta")),
     _llama("llama_attention_bias", {"attention_bias": True}),
     _llama("llama_mlp_bias", {"mlp_bias": True}),
     _llama("llama_head_dim", {"head_dim": 32}),
     _llama("llama_rope_linear", {"rope_parameters": _LINEAR}),
-    _llama("llama_rope_llama3_x8", {"rope_parameters": _LLAMA3, "max_position_embeddings": 131072}, "llama-bpe"),
-    _llama("llama_rope_llama3_x32", {"rope_parameters": {**_LLAMA3, "factor": 32.0}, "max_position_embeddings": 131072, "tie_word_embeddings": True}, "llama-bpe"),
-    _llama("llama_rope_llama3_modern", {"rope_parameters": _LLAMA3, "max_position_embeddings": 131072}, "llama-bpe", modern=True),
+    _llama("llama_rope_llama3_x8", {"rope_parameters": _LLAMA3, **_LONG}, "llama-bpe"),
+    _llama("llama_rope_llama3_x32", {"rope_parameters": {**_LLAMA3, "factor": 32.0}, **_LONG, **_TIED}, "llama-bpe"),
+    _llama("llama_rope_llama3_modern", {"rope_parameters": _LLAMA3, **_LONG}, "llama-bpe", modern=True),
     _llama("llama_rope_yarn", {"rope_parameters": _YARN}),
-    _llama("llama_rope_yarn_betas", {"rope_parameters": {**_YARN, "beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.25}}),
-    _llama("llama_spm", {"rope_parameters": {**_THETA, "rope_theta": 10000.0}}, "spm:llama", pad=0),
+    _llama("llama_rope_yarn_betas", {"rope_parameters": _YARN_BETAS}),
+    _llama("llama_spm", {"rope_parameters": _THETA_10K}, **_SPM),
     _llama("llama_f16", dtype="float16"),
     _llama("llama_bf16", dtype="bfloat16"),
     _llama("llama_sharded", shards=True),
-    _mistral("mistral", vocabulary="spm:llama", pad=0),
-    _mistral("mistral_window", {"sliding_window": 32}, "spm:llama", pad=0, lost=("sliding_window",)),
-    Case("mixtral", "mixtral", {**_DENSE, "rope_parameters": _THETA, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None}, "spm:llama", pad=0),
+    _mistral("mistral", **_SPM),
+    _mistral("mistral_window", {"sliding_window": 32}, **_SPM, lost=("sliding_window",)),
+    _mixtral("mixtral", **_SPM),
     _qwen2("qwen2"),
-    _qwen2("qwen2_tied", {"tie_word_embeddings": True}, dtype="bfloat16"),
+    _qwen2("qwen2_tied", _TIED, dtype="bfloat16"),
     _qwen2("qwen2_yarn", {"rope_parameters": _YARN}),
-    Case("qwen2moe", "qwen2_moe", {**_DENSE, **_EXPERTS, "norm_topk_prob": False, "shared_expert_intermediate_size": 80, "rope_parameters": _THETA}, "qwen2"),
+    _qwen2moe("qwen2moe"),
     _qwen3("qwen3_head_dim_128", {"head_dim": 128}),
-    _qwen3("qwen3_head_dim_32", {"head_dim": 32, "tie_word_embeddings": True}),
-    Case("qwen3moe", "qwen3_moe", {**_DENSE, **_EXPERTS, "head_dim": 32, "rope_parameters": _THETA}, "qwen2"),
-    Case("gemma", "gemma", _GEMMA, "spm:gemma", pad=0),
-    _gemma2("gemma2", vocabulary="spm:gemma", pad=0),
-    _gemma2("gemma2_bf16", vocabulary="spm:gemma", pad=0, dtype="bfloat16"),
-    _gemma2("gemma2_27b", {"hidden_size": 32, "head_dim": 16, "num_hidden_layers": 46, "query_pre_attn_scalar": 8}, "spm:gemma", pad=0),
-    _gemma2("gemma2_other_scalar", {"query_pre_attn_scalar": 24}, "spm:gemma", pad=0, lost=("query_pre_attn_scalar",)),
-    _gemma3("gemma3", vocabulary="spm:gemma", pad=0),
-    _gemma3("gemma3_rope_x8", {"rope_parameters": _GEMMA3_ROPE8}, "spm:gemma", pad=0),
+    _qwen3("qwen3_head_dim_32", {"head_dim": 32, **_TIED}),
+    _qwen3moe("qwen3moe"),
+    _gemma("gemma", **_SPM_GEMMA),
+    _gemma2("gemma2", **_SPM_GEMMA),
+    _gemma2("gemma2_bf16", **_SPM_GEMMA, dtype="bfloat16"),
+    _gemma2("gemma2_27b", {
+        "hidden_size": 32, "head_dim": 16, "num_hidden_layers": 46, "query_pre_attn_scalar": 8,
+    }, **_SPM_GEMMA),
+    _gemma2("gemma2_other_scalar", {"query_pre_attn_scalar": 24}, **_SPM_GEMMA, lost=("query_pre_attn_scalar",)),
+    _gemma3("gemma3", **_SPM_GEMMA),
+    _gemma3("gemma3_rope_x8", {"rope_parameters": _GEMMA3_ROPE8}, **_SPM_GEMMA),
     _gemma3("gemma3_padded", vocabulary="spm:gemma", pad=8),
     _phi("phi2", vocabulary="gpt-2"),
     _phi("phi2_gqa", {"num_key_value_heads": 2}, "gpt-2"),
@@ -164,19 +197,28 @@ CASES: tuple[Case, ...] = (
     _phi3("phi3_window", {"sliding_window": 64}, "spm:phi3"),
     _phi3("phi3_longrope", _longrope(4096, 131072), "spm:phi3"),
     _phi3("phi3_longrope_long", _longrope(64, 512), "spm:phi3"),
-    Case("gpt2", "gpt2", {**_GPT2, "n_positions": 1024}, "gpt-2", extra={"n_ctx": 1024}),
-    Case("gpt2_other_context", "gpt2", {**_GPT2, "n_positions": 320}, "gpt-2", extra={"n_ctx": 320}),
-    Case("gptneox", "gpt_neox", {**_NEOX, "use_parallel_residual": True, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.25}, "tie_word_embeddings": False}, "gpt-2"),
-    Case("gptneox_sequential", "gpt_neox", {**_NEOX, "use_parallel_residual": False, "intermediate_size": 96, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 1.0}, "tie_word_embeddings": False}, "gpt-2"),
-    Case("falcon_7b", "falcon", {**_FALCON, "new_decoder_architecture": False, "multi_query": True, "parallel_attn": True, "bias": False}, "gpt-2", extra={"num_kv_heads": 1}),
-    Case("falcon_40b", "falcon", {**_FALCON, "new_decoder_architecture": True, "num_kv_heads": 2, "bias": False}, "gpt-2"),
+    _gpt2("gpt2", {"n_positions": 1024}, "gpt-2", extra={"n_ctx": 1024}),
+    _gpt2("gpt2_other_context", {"n_positions": 320}, "gpt-2", extra={"n_ctx": 320}),
+    _neox("gptneox", {
+        "use_parallel_residual": True, "rope_parameters": {**_THETA_10K, "partial_rotary_factor": 0.25},
+    }, "gpt-2"),
+    _neox("gptneox_sequential", {
+        "use_parallel_residual": False, "intermediate_size": 96,
+        "rope_parameters": {**_THETA_10K, "partial_rotary_factor": 1.0},
+    }, "gpt-2"),
+    _falcon("falcon_7b", {
+        "new_decoder_architecture": False, "multi_query": True, "parallel_attn": True,
+    }, "gpt-2", extra={"num_kv_heads": 1}),
+    _falcon("falcon_40b", {"new_decoder_architecture": True, "num_kv_heads": 2}, "gpt-2"),
     _starcoder2("starcoder2", vocabulary="starcoder"),
     _starcoder2("starcoder2_window", {"sliding_window": 32}, "starcoder", lost=("sliding_window",)),
     _stablelm("stablelm"),
     _stablelm("stablelm_qkv_bias", {"use_qkv_bias": True}),
     _stablelm("stablelm_parallel", {"use_parallel_residual": True}),
-    _stablelm("stablelm_parallel_qk_norm", {"use_parallel_residual": True, "qk_layernorm": True}, unwritten="returns from a generator: the stacked norms are lost"),
-    Case("olmo2", "olmo2", {**_DENSE, "rope_parameters": _THETA, "tie_word_embeddings": False}, "gpt-2"),
-    Case("granite", "granite", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 10000.0}, "attention_multiplier": 0.125, "embedding_multiplier": 12.0, "residual_multiplier": 0.22, "logits_scaling": 8.0, "tie_word_embeddings": True}, "starcoder"),
-    Case("bert", "bert", _BERT, "bert-bge", pad=0),
+    _stablelm("stablelm_parallel_qk_norm", {
+        "use_parallel_residual": True, "qk_layernorm": True,
+    }, unwritten="it returns the stacked norms from a generator, where they are lost"),
+    _olmo2("olmo2", vocabulary="gpt-2"),
+    _granite("granite", vocabulary="starcoder"),
+    _bert("bert", vocabulary="bert-bge", pad=0),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Small tokenizers made on the spot: byte-level BPE, SentencePiece and WordPiece, as real checkpoints lay out their files.
+"""Small tokenizers made on the spot: byte-level BPE, SentencePiece and WordPiece, laid out as in real checkpoints.
 
 The text they learn from is the help of Python's own language topics, which is in every installation.
 """
@@ -98,7 +98,8 @@ def byte_level(
     pairs: list[list[str]] = [m if isinstance(m, list) else m.split(" ") for m in model["merges"]]
     added = [_added(len(vocab) + i, text) for i, text in enumerate(special)]
     ids = {a["content"]: a["id"] for a in added}
-    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": splits in ([], _BEFORE["smollm"])}
+    own_split = not splits or splits[0]["type"] == "Digits"
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": own_split}
     before: dict[str, Any] = {"type": "Sequence", "pretokenizers": [*splits, level]} if splits else level
     _dump(folder / "tokenizer.json", {
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
@@ -174,7 +175,8 @@ def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
         "added_tokens_decoder": {str(a["id"]): {k: v for k, v in a.items() if k != "id"} for a in added},
         **names, "chat_template": TEMPLATE, "clean_up_tokenization_spaces": False, "legacy": False,
         "model_max_length": 512, "sp_model_kwargs": {}, "spaces_between_special_tokens": False,
-        "tokenizer_class": "GemmaTokenizer" if family == "gemma" else "LlamaTokenizer", "use_default_system_prompt": False,
+        "tokenizer_class": "GemmaTokenizer" if family == "gemma" else "LlamaTokenizer",
+        "use_default_system_prompt": False,
     })  # fmt: skip
     special = {"bos_token_id": ids[bos], "eos_token_id": ids[names["eos_token"]]}
     special |= {"pad_token_id": ids[names["pad_token"]]} if "pad_token" in names else {}
