@@ -50,9 +50,10 @@ def _print(report: DiffReport) -> None:
     if report.omitted:
         out.say(f"{report.omitted} more tensors differ")
     c = report.counts
+    same = f"{c.same_bytes} same bytes, {c.equal_values} equal values, {c.within_tolerance} within tolerance"
     out.say(
-        f"{c.compared} tensors compared ({c.values:,} values): {c.same_bytes} same bytes, "
-        f"{c.equal_values} equal values, {c.within_tolerance} within tolerance, {c.differ} differ; {c.only_in_a} only in A, {c.only_in_b} only in B"
+        f"{c.compared} tensors compared ({c.values:,} values): {same}, {c.differ} differ; "
+        f"{c.only_in_a} only in A, {c.only_in_b} only in B"
     )
     out.say("EQUAL" if report.equal else f"DIFFERENT: {report.reason}")
 

@@ -72,7 +72,7 @@ def _stated(known: Family, model: Model) -> Iterator[str]:
     """Facts that are missing, and counts beyond what the file can hold, before anything is enumerated by them."""
     facts = known.facts(model.config)
     for key in known.required_facts:
-        if facts.fact(key, int) is None:
+        if facts.fact(key, object) is None:
             yield f"{key} is missing"
     for key in ("num_hidden_layers", "num_experts", "num_attention_heads", "num_key_value_heads"):
         value = facts.fact(key, int)

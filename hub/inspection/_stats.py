@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub import codecs
-from hub.errors import HubError, UnsupportedFile
+from hub.errors import HubError
 from hub.inspection._threads import in_order
 from hub.ir import Tensor
 
@@ -108,8 +108,7 @@ class Scan:
 
 def scan(tensor: Tensor) -> Scan:
     """The totals of `tensor`; `UnsupportedFile` when its encoding has no decoder."""
-    if not codecs.can_decode(tensor.encoding):
-        raise UnsupportedFile(f"{tensor.encoding} cannot be decoded", tensor=tensor.name)
+    codecs.require_decoder(tensor.encoding)
     totals = Scan()
     columns = tensor.shape[-1] if tensor.shape else 1
     with np.errstate(over="ignore", invalid="ignore"):
