@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub import codecs
-from hub.errors import HubError
+from hub.errors import HubError, UnsupportedFile
 from hub.inspection._threads import in_order
 from hub.ir import Tensor
 
@@ -108,7 +108,8 @@ class Scan:
 
 def scan(tensor: Tensor) -> Scan:
     """The totals of `tensor`; `UnsupportedFile` when its encoding has no decoder."""
-    codecs.require_decoder(tensor.encoding)
+    if not codecs.can_decode(tensor.encoding):
+        raise UnsupportedFile(f"values in {tensor.encoding} cannot be decoded", tensor=tensor.name)
     totals = Scan()
     columns = tensor.shape[-1] if tensor.shape else 1
     with np.errstate(over="ignore", invalid="ignore"):

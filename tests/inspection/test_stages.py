@@ -26,7 +26,7 @@ class Reporting(BaseFormat):
     def __init__(self, *findings: Finding, error: Exception | None = None) -> None:
         self.findings, self.error = findings, error
 
-    def validate(self, path: Path) -> Iterator[Finding]:  # noqa: ARG002
+    def validate(self, path: Path) -> Iterator[Finding]:
         yield from self.findings
         if self.error:
             raise self.error
