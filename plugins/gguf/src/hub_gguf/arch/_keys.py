@@ -1,0 +1,141 @@
+"""Hyper-parameters as GGUF keys: one row a key, both ways.
+
+Source: `set_gguf_parameters` of llama.cpp's converter (forward), `load_arch_hparams` of llama.cpp (back). The plugin's
+format writes `general.*` (architecture, file type, quantization version), its tokenizer part writes `tokenizer.*`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hub.ir import Config
+from hub_gguf.container import ValueType
+
+U32, FLOAT, BOOL, STRING = ValueType.UINT32, ValueType.FLOAT32, ValueType.BOOL, ValueType.STRING
+
+_PYTHON = {U32: int, FLOAT: float, BOOL: bool, STRING: str}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key under `{arch}.`: its `type`, and the `fact` it carries, or a `rule` that works the value out.
+
+    A key with a `rule` is read back by the functions of the config; one with a `fact` by this table.
+    """
+
+    type: ValueType
+    fact: str = ""
+    rule: Callable[[Config], Any] | None = None
+
+    def value(self, config: Config) -> Any:
+        """The value to write; None when there is nothing to say."""
+        found = self.rule(config) if self.rule else config.fact(self.fact, object)
+        return None if found is None else _PYTHON[self.type](found)
+
+
+def _scaling(config: Config, *kinds: str) -> dict[str, Any]:
+    scaling = config.fact("rope_scaling", dict) or {}
+    return scaling if scaling.get("rope_type") in kinds and scaling.get("factor") is not None else {}
+
+
+def _of(name: str, *kinds: str) -> Callable[[Config], Any]:
+    return lambda config: _scaling(config, *kinds).get(name)
+
+
+def _yarn_attention(config: Config) -> Any:
+    yarn = _scaling(config, "yarn")
+    return yarn.get("attention_factor", yarn.get("attn_factor"))
+
+
+def _rotary(config: Config) -> int:
+    return int(config.fact("partial_rotary_factor", float) * config.head_dim)  # type: ignore[operator]
+
+
+def _phi_rotary(config: Config) -> int:
+    share = config.fact("partial_rotary_factor", float) or 1.0
+    return int(share * config.require("hidden_size", int)) // config.require("num_attention_heads", int)
+
+
+def _longrope_attention(config: Config) -> float | None:
+    scaling = config.fact("rope_scaling", dict) or {}
+    if scaling.get("rope_type") != "longrope":
+        return None
+    trained = _trained(config)
+    scale = config.require("max_position_embeddings", int) / trained
+    return math.sqrt(1 + math.log(scale) / math.log(trained)) if scale > 1 else 1.0
+
+
+def _trained(config: Config) -> int:
+    scaling = config.fact("rope_scaling", dict) or {}
+    stated = scaling.get("original_max_position_embeddings")
+    return int(stated) if stated else config.require("original_max_position_embeddings", int)
+
+
+def _windowed(config: Config) -> int | None:
+    return None if config.fact("sliding_window_pattern", int) == 1 else config.fact("sliding_window", int)
+
+
+KEYS: dict[str, Key] = {
+    "block_count": Key(U32, "num_hidden_layers"),
+    "context_length": Key(U32, "max_position_embeddings"),
+    "embedding_length": Key(U32, "hidden_size"),
+    "feed_forward_length": Key(U32, "intermediate_size"),
+    "attention.head_count": Key(U32, "num_attention_heads"),
+    "attention.head_count_kv": Key(U32, "num_key_value_heads"),
+    "attention.key_length": Key(U32, "head_dim"),
+    "attention.value_length": Key(U32, rule=lambda c: c.fact("head_dim", int)),
+    "attention.layer_norm_rms_epsilon": Key(FLOAT, "rms_norm_eps"),
+    "attention.layer_norm_epsilon": Key(FLOAT, "layer_norm_eps"),
+    "attention.sliding_window": Key(U32, "sliding_window"),
+    "attention.causal": Key(BOOL, rule=lambda _: False),
+    "attention.scale": Key(FLOAT, "attention_multiplier"),
+    "attn_logit_softcapping": Key(FLOAT, "attn_logit_softcapping"),
+    "final_logit_softcapping": Key(FLOAT, "final_logit_softcapping"),
+    "embedding_scale": Key(FLOAT, "embedding_multiplier"),
+    "residual_scale": Key(FLOAT, "residual_multiplier"),
+    "logit_scale": Key(FLOAT, "logits_scaling"),
+    "expert_count": Key(U32, "num_experts"),
+    "expert_used_count": Key(U32, "num_experts_per_tok"),
+    "expert_feed_forward_length": Key(U32, "moe_intermediate_size"),
+    "expert_shared_feed_forward_length": Key(U32, "shared_expert_intermediate_size"),
+    "use_parallel_residual": Key(BOOL, "use_parallel_residual"),
+    "vocab_size": Key(U32, rule=lambda c: c.require("vocab_size", int)),
+    "tensor_data_layout": Key(STRING, rule=lambda _: "jploski"),
+    "rope.freq_base": Key(FLOAT, "rope_theta"),
+    "rope.freq_base_swa": Key(FLOAT, "rope_local_base_freq"),
+    "rope.dimension_count": Key(U32, rule=lambda c: c.head_dim),
+    "rope.scaling.type": Key(STRING, rule=_of("rope_type", "linear", "yarn")),
+    "rope.scaling.factor": Key(FLOAT, rule=_of("factor", "linear", "yarn")),
+    "rope.scaling.original_context_length": Key(U32, rule=_of("original_max_position_embeddings", "yarn")),
+    "rope.scaling.yarn_ext_factor": Key(FLOAT, rule=_of("extrapolation_factor", "yarn")),
+    "rope.scaling.yarn_attn_factor": Key(FLOAT, rule=_yarn_attention),
+    "rope.scaling.yarn_beta_fast": Key(FLOAT, rule=_of("beta_fast", "yarn")),
+    "rope.scaling.yarn_beta_slow": Key(FLOAT, rule=_of("beta_slow", "yarn")),
+    "rope.scaling.attn_factor": Key(FLOAT, rule=_longrope_attention),
+}
+
+# Keys whose value some architectures work out in their own way.
+ROTARY = Key(U32, rule=_rotary)
+PHI_ROTARY = Key(U32, rule=_phi_rotary)
+GRANITE_ROTARY = Key(U32, rule=lambda c: c.require("hidden_size", int) // c.require("num_attention_heads", int))
+TRAINED = Key(U32, rule=_trained)
+WINDOW_OR_ZERO = Key(U32, rule=lambda c: c.fact("sliding_window", int) or 0)
+WINDOWED = Key(U32, rule=_windowed)
+HEADS_AGAIN = Key(U32, rule=lambda c: c.require("num_attention_heads", int))
+CONTEXT_2048 = Key(U32, rule=lambda _: 2048)
+
+_ROPE_SCALING = tuple(key for key in KEYS if key.startswith("rope.scaling.") and key != "rope.scaling.attn_factor")
+
+# What the converter writes for every architecture that has no list of its own, in its order.
+BASE = (
+    "block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count",
+    "attention.head_count_kv", *_ROPE_SCALING, "rope.freq_base", "rope.freq_base_swa",
+    "attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon", "expert_count", "expert_used_count",
+    "attention.key_length", "attention.value_length",
+)  # fmt: skip
+
+# Without these llama.cpp does not load a file.
+NEEDED = frozenset({"block_count", "context_length", "embedding_length", "attention.head_count", "feed_forward_length"})

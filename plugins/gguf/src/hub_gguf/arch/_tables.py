@@ -1,0 +1,172 @@
+"""The architectures that GGUF and Hugging Face both name, as a table.
+
+What stands here is only where GGUF differs: the families it covers, operations on rows and values, words that mean
+something else, keys. Tensors come from `hub.architectures`, GGUF's words from `_names`. A new one is an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub_gguf.arch import _keys
+from hub_gguf.arch._keys import BASE, Key
+from hub_gguf.arch._ops import Grouped, Interleaved, Offset, OneRow, Op, Transpose
+
+_ROTATED = {
+    "self_attn.q_proj": Interleaved("num_attention_heads"),
+    "self_attn.k_proj": Interleaved("num_key_value_heads"),
+}
+_SANDWICH = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+_HEADS = ("attention.head_count", "attention.head_count_kv")
+_SIZES = ("context_length", "embedding_length", "feed_forward_length", "block_count")
+_GEMMA = (
+    "context_length", "embedding_length", "block_count", "feed_forward_length", *_HEADS,
+    "attention.layer_norm_rms_epsilon", "attention.key_length", "attention.value_length",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One `general.architecture`.
+
+    `families`: the model types it may hold, the usual one first. `ops`: Hugging Face words inside a layer -> what
+    happens to the tensor; "*norm" is every norm weight. `names`: words with another GGUF word than `_names` gives.
+    `keys`: what is written, in order; `rules`: keys that this architecture works out in its own way.
+    `dropped`: stems that llama.cpp's graph has no place for, with what they are.
+    """
+
+    name: str
+    families: tuple[str, ...]
+    keys: tuple[str, ...] = BASE
+    ops: Mapping[str, Op] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, Key] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, name: str) -> Key:
+        """How this architecture writes and reads the key `name`."""
+        return self.rules.get(name) or _keys.KEYS[name]
+
+    def op(self, stem: str, suffix: str) -> Op:
+        """What happens to tensors with this Hugging Face stem."""
+        if suffix == ".weight" and stem.endswith("norm") and "*norm" in self.ops:
+            return self.ops["*norm"]
+        return next((op for word, op in self.ops.items() if stem.endswith(f".{word}")), _SAME)
+
+
+_SAME = Op()
+
+_ARCHES = (
+    Arch(
+        "llama",
+        ("llama", "mistral", "mixtral"),
+        keys=(*BASE, "vocab_size", "rope.dimension_count"),
+        ops=_ROTATED,
+    ),
+    Arch(
+        "granite",
+        ("granite",),
+        keys=(
+            *(key for key in BASE if key not in {"attention.key_length", "attention.value_length"}),
+            "vocab_size", "rope.dimension_count", "attention.scale", "embedding_scale", "residual_scale",
+            "logit_scale",
+        ),
+        ops=_ROTATED,
+        rules={"rope.dimension_count": _keys.GRANITE_ROTARY},
+    ),
+    Arch("qwen2", ("qwen2",)),
+    Arch("qwen3", ("qwen3",)),
+    Arch(
+        "qwen2moe",
+        ("qwen2_moe",),
+        keys=(*BASE, "expert_feed_forward_length", "expert_shared_feed_forward_length"),
+        ops={"mlp.shared_expert_gate": OneRow()},
+    ),
+    Arch("qwen3moe", ("qwen3_moe",), keys=(*BASE, "expert_feed_forward_length")),
+    Arch("gemma", ("gemma",), keys=_GEMMA, ops={"*norm": Offset(1.0)}),
+    Arch(
+        "gemma2",
+        ("gemma2",),
+        keys=(*_GEMMA, "attn_logit_softcapping", "final_logit_softcapping", "attention.sliding_window"),
+        ops={"*norm": Offset(1.0)},
+        names=_SANDWICH,
+    ),
+    Arch(
+        "gemma3",
+        ("gemma3_text",),
+        keys=(*BASE, "final_logit_softcapping", "attention.sliding_window"),
+        ops={"*norm": Offset(1.0)},
+        names=_SANDWICH,
+        rules={"attention.sliding_window": _keys.WINDOWED},
+    ),
+    Arch(
+        "phi2",
+        ("phi",),
+        keys=(*_SIZES, *_HEADS, "attention.layer_norm_epsilon", "rope.dimension_count"),
+        rules={"rope.dimension_count": _keys.PHI_ROTARY, "attention.head_count_kv": _keys.HEADS_AGAIN},
+    ),
+    Arch(
+        "phi3",
+        ("phi3",),
+        keys=(
+            "context_length", "rope.scaling.original_context_length", "embedding_length", "feed_forward_length",
+            "block_count", *_HEADS, "attention.layer_norm_rms_epsilon", "rope.dimension_count", "rope.freq_base",
+            "attention.sliding_window", "rope.scaling.attn_factor",
+        ),
+        rules={
+            "rope.dimension_count": _keys.PHI_ROTARY,
+            "rope.scaling.original_context_length": _keys.TRAINED,
+            "attention.sliding_window": _keys.WINDOW_OR_ZERO,
+        },
+    ),
+    Arch(
+        "gpt2",
+        ("gpt2",),
+        keys=("block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count",
+              "attention.layer_norm_epsilon"),
+        ops=dict.fromkeys(("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"), Transpose()),
+    ),
+    Arch(
+        "gptneox",
+        ("gpt_neox",),
+        keys=("context_length", "embedding_length", "block_count", "feed_forward_length", "rope.dimension_count",
+              "attention.head_count", "use_parallel_residual", "attention.layer_norm_epsilon"),
+        ops={"attention.query_key_value": Grouped()},
+        rules={"rope.dimension_count": _keys.ROTARY},
+    ),
+    Arch(
+        "falcon",
+        ("falcon",),
+        keys=("context_length", "tensor_data_layout", "embedding_length", "feed_forward_length", "block_count", *_HEADS,
+              "attention.layer_norm_epsilon"),
+        ops={"self_attention.query_key_value": Grouped()},
+        rules={"context_length": _keys.CONTEXT_2048},
+    ),
+    Arch("starcoder2", ("starcoder2",)),
+    Arch(
+        "stablelm",
+        ("stablelm",),
+        keys=("context_length", "embedding_length", "block_count", "feed_forward_length", "rope.dimension_count",
+              *_HEADS, "use_parallel_residual", "attention.layer_norm_epsilon"),
+        rules={"rope.dimension_count": _keys.ROTARY},
+    ),
+    Arch(
+        "olmo2",
+        ("olmo2",),
+        names={"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm"},
+    ),
+    Arch(
+        "bert",
+        ("bert",),
+        keys=(*BASE, "attention.causal"),
+        dropped={"pooler.": "pooling head", "cls.": "pre-training head"},
+    ),
+)  # fmt: skip
+
+ARCHES: dict[str, Arch] = {arch.name: arch for arch in _ARCHES}
+BY_FAMILY: dict[str, Arch] = {family: arch for arch in _ARCHES for family in arch.families}
