@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_safetensors.container import read_header
 
 from hub.errors import DamagedFile
 from hub.ir import File
+from hub_safetensors.container import read_header
 
 
 def _entry(dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[str, Any]:

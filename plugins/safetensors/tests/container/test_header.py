@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_safetensors.container import DTYPES, arrange, header_bytes, plausible, read_header
 from safetensors import safe_open
 from safetensors.numpy import save, save_file
 
 from hub.errors import UnsupportedFile
 from hub.ir import ENCODINGS, File, Tensor
+from hub_safetensors.container import DTYPES, Entry, arrange, header_bytes, plausible, read_header
 
 ARRAYS = {
     "bool": np.array([True, False, True]),
@@ -54,7 +54,7 @@ def test_header_is_the_reference_librarys_byte_for_byte() -> None:
     ]
     reference = save(ARRAYS, metadata={"format": "pt"})
     length = int.from_bytes(reference[:8], "little")
-    assert header_bytes(arrange(tensors), {"format": "pt"}) == reference[8 : 8 + length]
+    assert header_bytes(arrange(map(Entry.of, tensors)), {"format": "pt"}) == reference[8 : 8 + length]
 
 
 def test_the_reference_library_opens_what_we_write(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_the_reference_library_opens_what_we_write(tmp_path: Path) -> None:
     tensors = [
         t if t.encoding.name != "BOOL" else Tensor.from_bytes(t.name, (2, 3), t.encoding, b"\0\1" * 3) for t in tensors
     ]
-    entries = arrange(tensors)
+    entries = arrange(map(Entry.of, tensors))
     raw = header_bytes(entries, {"k": "v"})
     by_name = {t.name: t for t in tensors}
     path = tmp_path / "b.safetensors"

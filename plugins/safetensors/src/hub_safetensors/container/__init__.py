@@ -13,7 +13,7 @@ from hub_safetensors.container._header import (
     parse_header,
     plausible,
     read_header,
-    read_length,
+    read_text,
 )
 from hub_safetensors.container._layout import arrange, header_bytes
 
@@ -29,5 +29,5 @@ __all__ = [
     "parse_header",
     "plausible",
     "read_header",
-    "read_length",
+    "read_text",
 ]

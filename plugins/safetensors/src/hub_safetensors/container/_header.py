@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hub.errors import DamagedFile, UnsupportedFile
@@ -37,6 +38,11 @@ class Entry:
     start: int
     stop: int
 
+    @classmethod
+    def of(cls, tensor: Tensor) -> Entry:
+        """The entry of a tensor that has no place yet."""
+        return cls(tensor.name, tensor.encoding.name, tensor.shape, 0, tensor.nbytes)
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -68,79 +74,80 @@ def plausible(head: bytes, size: int) -> bool:
 
 def read_header(file: File) -> Header:
     """The header of `file`; `DamagedFile` names what is wrong and where, `UnsupportedFile` a dtype not converted."""
-    header = parse_header(file, read_length(file))
-    check_entries(file, header)
+    header = parse_header(read_text(file), file.path)
+    check_entries(header, file.size, file.path)
     return header
 
 
-def read_length(file: File) -> int:
-    """Bytes of the header, from the first 8 bytes; checked against the file and the format's limit."""
+def read_text(file: File) -> bytes:
+    """The header's JSON as bytes; its announced length is checked against the file and the format's limit."""
+    length = _length(file)
+    parts = []
+    for at in range(8, 8 + length, 1 << 20):
+        part = file.read(at, min(1 << 20, 8 + length - at))
+        zero = part.find(b"\0")  # a hole of zeros ends the reading before it costs anything
+        if zero >= 0:
+            raise _damaged(file.path, at + zero, "the header is JSON text; this is a zero byte")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _length(file: File) -> int:
     if file.size < 8:
-        raise _damaged(file, 0, f"a header length of 8 bytes was expected; the file has {file.size}")
+        raise _damaged(file.path, 0, f"a header length of 8 bytes was expected; the file has {file.size}")
     length = int.from_bytes(file.read(0, 8), "little")
     if length > MAX_HEADER:
-        raise _damaged(file, 0, f"a header of at most {MAX_HEADER} bytes was expected, not {length}")
+        raise _damaged(file.path, 0, f"a header of at most {MAX_HEADER} bytes was expected, not {length}")
     if length > file.size - 8:
-        raise _damaged(file, 0, f"a header of {length} bytes was announced; {file.size - 8} bytes follow")
+        raise _damaged(file.path, 0, f"a header of {length} bytes was announced; {file.size - 8} bytes follow")
     if not length or file.read(8, 1) != b"{":
-        raise _damaged(file, 8, "a header that begins with '{' was expected")
+        raise _damaged(file.path, 8, "a header that begins with '{' was expected")
     return length
 
 
-def parse_header(file: File, length: int) -> Header:
-    """The JSON of `length` bytes as a header whose entries have the right form; where they lie is not looked at."""
-    raw = _read_text(file, length)
+def parse_header(raw: bytes, path: Path | str) -> Header:
+    """The JSON `raw` of the file at `path`, every entry of the right form; where they lie is not looked at."""
     try:
         fields = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
-        raise _damaged(file, 8 + error.start, "the header is UTF-8; these bytes are not") from None
+        raise _damaged(path, 8 + error.start, "the header is UTF-8; these bytes are not") from None
     except json.JSONDecodeError as error:
-        raise _damaged(file, 8 + len(error.doc[: error.pos].encode()), f"the header is not JSON: {error.msg}") from None
+        raise _damaged(path, 8 + len(error.doc[: error.pos].encode()), f"the header is not JSON: {error.msg}") from None
     except _RepeatedKeyError as error:
-        raise _damaged(file, _find(raw, str(error)), f"the header names {str(error)[:80]!r} twice") from None
+        raise _damaged(path, _find(raw, str(error)), f"the header names {str(error)[:80]!r} twice") from None
     except RecursionError:
-        raise _damaged(file, 8, "the header nests too deep; 3 levels were expected") from None
+        raise _damaged(path, 8, "the header nests too deep; 3 levels were expected") from None
     except ValueError:  # an integer of thousands of digits
-        raise _damaged(file, 8, "the header holds a number beyond all sizes") from None
-    metadata = _metadata(file, raw, fields.pop(METADATA, {}))
-    return Header(raw, tuple(_entry(file, raw, name, value) for name, value in fields.items()), metadata)
+        raise _damaged(path, 8, "the header holds a number beyond all sizes") from None
+    metadata = fields.pop(METADATA, {})
+    if not isinstance(metadata, dict) or not all(_is_text(v) for item in metadata.items() for v in item):
+        raise _damaged(path, _find(raw, METADATA), f"{METADATA} holds strings only")
+    return Header(raw, tuple(_entry(path, raw, name, value) for name, value in fields.items()), metadata)
 
 
-def check_entries(file: File, header: Header) -> None:
-    """`DamagedFile` unless the tensors' bytes fill the file: in range, no overlap, no hole, as long as their shapes."""
+def check_entries(header: Header, size: int, path: Path | str) -> None:
+    """`DamagedFile` unless the tensors fill a file of `size` bytes without overlap or hole, each as its shape says."""
     end, last = 0, "the header"
-    payload = file.size - header.start
+    payload = size - header.start
     for entry in sorted(header.entries, key=lambda e: (e.start, e.stop)):
         at = header.start + entry.start
         need = DTYPES[entry.dtype].size(entry.shape)
         if entry.stop > payload:
-            raise _damaged(file, at, f"ends at byte {header.start + entry.stop}, the file at {file.size}", entry.name)
+            raise _damaged(path, at, f"ends at byte {header.start + entry.stop}, the file at {size}", entry.name)
         if entry.start < end:
-            raise _damaged(file, at, f"overlaps {last!r}; byte {header.start + end} was expected", entry.name)
+            raise _damaged(path, at, f"overlaps {last!r}; byte {header.start + end} was expected", entry.name)
         if entry.start > end:
-            raise _damaged(file, at, f"leaves {entry.start - end} unused bytes after {last!r}", entry.name)
+            raise _damaged(path, at, f"leaves {entry.start - end} unused bytes after {last!r}", entry.name)
         if entry.stop - entry.start != need:
             message = f"{entry.dtype} of shape {list(entry.shape)} takes {need} bytes, not {entry.stop - entry.start}"
-            raise _damaged(file, at, message, entry.name)
+            raise _damaged(path, at, message, entry.name)
         end, last = entry.stop, entry.name
     if end != payload:
-        raise _damaged(file, header.start + end, f"{payload - end} bytes follow the last tensor; none were expected")
+        raise _damaged(path, header.start + end, f"{payload - end} bytes follow the last tensor; none were expected")
 
 
-def _damaged(file: File, offset: int, message: str, tensor: str | None = None) -> DamagedFile:
-    return DamagedFile(message, file=file.path, offset=offset, tensor=tensor and tensor[:200])
-
-
-def _read_text(file: File, length: int) -> bytes:
-    """The header's bytes; a NUL ends the reading at once, so that a hole of zeros costs nothing."""
-    parts = []
-    for at in range(8, 8 + length, 1 << 20):
-        part = file.read(at, min(1 << 20, 8 + length - at))
-        zero = part.find(b"\0")
-        if zero >= 0:
-            raise _damaged(file, at + zero, "the header is JSON text; this is a zero byte")
-        parts.append(part)
-    return b"".join(parts)
+def _damaged(path: Path | str, offset: int, message: str, tensor: str | None = None) -> DamagedFile:
+    return DamagedFile(message, file=path, offset=offset, tensor=tensor and tensor[:200])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -152,18 +159,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _metadata(file: File, raw: bytes, value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(_is_text(v) for item in value.items() for v in item):
-        raise _damaged(file, _find(raw, METADATA), f"{METADATA} holds strings only")
-    return value
-
-
-def _entry(file: File, raw: bytes, name: str, value: Any) -> Entry:
+def _entry(path: Path | str, raw: bytes, name: str, value: Any) -> Entry:
     if isinstance(value, dict) and str(value.get("dtype")) in _NOT_CONVERTED:
-        raise UnsupportedFile(f"dtype {value['dtype']} is not converted", file=file.path, tensor=name)
+        raise UnsupportedFile(f"dtype {value['dtype']} is not converted", file=path, tensor=name[:200])
     wrong = _what_is_wrong(name, value)
     if wrong:
-        raise _damaged(file, _find(raw, name), wrong, name)
+        raise _damaged(path, _find(raw, name), wrong, name)
     return Entry(name, value["dtype"], tuple(value["shape"]), *value["data_offsets"])
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from hub.ir import Tensor
 from hub_safetensors.container._header import DTYPES, METADATA, Entry
 
 # The library puts wide types first, so that every tensor lies at a multiple of its own width, then sorts by name.
 _RANK = {dtype: -rank for rank, dtype in enumerate(DTYPES)}
 
 
-def arrange(tensors: Iterable[Tensor]) -> list[Entry]:
-    """Where each tensor goes, in the order of the reference library: by type, widest first, then by name."""
-    entries, at = [], 0
-    for tensor in sorted(tensors, key=lambda t: (_RANK[t.encoding.name], t.name)):
-        entries.append(Entry(tensor.name, tensor.encoding.name, tensor.shape, at, at + tensor.nbytes))
-        at += tensor.nbytes
-    return entries
+def arrange(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries one after another in the order of the reference library: by type, widest first, then by name."""
+    placed, at = [], 0
+    for entry in sorted(entries, key=lambda e: (_RANK[e.dtype], e.name)):
+        placed.append(replace(entry, start=at, stop=at + entry.stop - entry.start))
+        at = placed[-1].stop
+    return placed
 
 
 def header_bytes(entries: Sequence[Entry], metadata: Mapping[str, str]) -> bytes:
