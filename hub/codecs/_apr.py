@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hub.codecs._kernel import Decoder, Encoder, Floats, half, put_half, round_away
+from hub.codecs._kernel import Decoder, Encoder, Floats, cut, folded, half, put, put_half, rounded, scaled, spread
 from hub.ir import Bytes
 
 # The container's decoder takes a scale that is not a normal float16 for 0; this is its bound, not 2**-14.
@@ -24,18 +24,21 @@ def _scale_of(most: Floats, top: int) -> Floats:
 def _q4(blocks: Bytes, out: Floats) -> None:
     d = half(blocks, 0)
     d[~((np.abs(d) >= _LEAST_SCALE) & np.isfinite(d))] = 0
-    packed = blocks[:, 2:]
-    out[:, 0::2] = packed & 15
-    out[:, 1::2] = packed >> 4
-    out -= 8
-    out *= d
+    packed = cut(blocks, 2, 18)
+    q = np.stack([packed & 15, packed >> 4], axis=2)
+    q -= 8
+    scaled(q.view(np.int8), d, out)
 
 
 def _encode_q4(x: Floats, out: Bytes) -> None:
-    d = _scale_of(np.abs(x).max(axis=1, keepdims=True), 7)
+    size = np.abs(x)
+    d = _scale_of(folded(np.maximum, size), 7)
     put_half(out, 0, d)
-    q = (np.clip(round_away(x / d), -8, 7) + 8).astype(np.uint8)
-    np.bitwise_or(q[:, 0::2], q[:, 1::2] << 4, out=out[:, 2:])
+    size /= spread(d, x)
+    q = np.clip(rounded(size, x), -8, 7).view(np.uint8)
+    q += 8
+    pairs = q.view(np.uint16)
+    put(out, 2, (pairs | pairs >> 4).astype(np.uint8))
 
 
 def clear_unused(block: Bytes, used: int) -> None:
@@ -45,21 +48,24 @@ def clear_unused(block: Bytes, used: int) -> None:
         block[2 + used // 2] &= 15
 
 
-def q8_scale(most: float) -> np.float32:
+def q8_scale(most: float) -> Floats:
     """The scale of a whole APR_Q8 tensor whose largest absolute value is `most`."""
-    return np.float32(1) if most == 0 else np.float32(most) / np.float32(127)
+    return _scale_of(np.array([most], np.float32), 127)
 
 
-def decode_q8(scale: np.float32, raw: Bytes) -> Floats:
+def decode_q8(scale: Floats, raw: Bytes) -> Floats:
     """Values of signed bytes under `scale`."""
     out = raw.view(np.int8).astype(np.float32)
     out *= scale
     return out
 
 
-def encode_q8(scale: np.float32, values: Floats) -> Bytes:
+def encode_q8(scale: Floats, values: Floats) -> Bytes:
     """Signed bytes of values under `scale`."""
-    return np.clip(round_away(values / scale), -127, 127).astype(np.int8).view(np.uint8)
+    size = np.abs(values)
+    size /= scale
+    q = rounded(size, values)
+    return np.clip(q, -127, 127, out=q).view(np.uint8)
 
 
 DECODERS: dict[str, Decoder] = {"APR_Q4": _q4}

@@ -2,17 +2,21 @@
 
 MXFP4 is the OCP microscaling format: a power of two (E8M0) for 32 values. NVFP4 has an unsigned E4M3 for each 16 of 64
 values. Layouts are those of `block_mxfp4` and `block_nvfp4` in ggml-common.h: within 32 (16) values the low nibbles are
-the first half. The tables hold doubled E2M1 values, so scales are halved.
+the first half. The levels are doubled E2M1 values, so scales are halved.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from hub.codecs._kernel import Decoder, Encoder, Floats
+from hub.codecs._kernel import Decoder, Encoder, Floats, cut, folded, lay, nibble_levels, put, scaled, spread, words
 from hub.ir import Bytes
 
-_DOUBLED = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.int8)
+_LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
+_MIDDLES = tuple((a + b) / 2 for a, b in pairwise(_LEVELS[:8]))
+
 _CODES = np.arange(256)
 _E8M0 = np.ldexp(np.float32(1), _CODES - 128)
 _UE4M3 = np.where(
@@ -23,26 +27,31 @@ _UE4M3[0x7F] = 0
 
 
 def _mxfp4(blocks: Bytes, out: Floats) -> None:
-    d = _E8M0[blocks[:, :1]]
-    np.multiply(_DOUBLED[blocks[:, 1:] & 15], d, out=out[:, :16])
-    np.multiply(_DOUBLED[blocks[:, 1:] >> 4], d, out=out[:, 16:])
+    q = lay(nibble_levels(cut(blocks, 1, 17), _LEVELS))
+    scaled(q.view(np.int8), _E8M0[blocks[:, :1]], out)
 
 
 def _nvfp4(blocks: Bytes, out: Floats) -> None:
-    n = len(blocks)
-    packed = blocks[:, 4:].reshape(n, 4, 1, 8)
-    q = _DOUBLED[np.concatenate([packed & 15, packed >> 4], axis=2)]
-    np.multiply(q, _UE4M3[blocks[:, :4]][:, :, None, None], out=out.reshape(n, 4, 2, 8))
+    q = lay(nibble_levels(cut(blocks, 4, 36).reshape(-1, 8), _LEVELS))
+    scaled(q.view(np.int8), _UE4M3[blocks[:, :4]], out)
 
 
 def _encode_mxfp4(x: Floats, out: Bytes) -> None:
-    most = np.abs(x).max(axis=1, keepdims=True)
+    size = np.abs(x)
+    most = folded(np.maximum, size)
     code = np.where(most > 0, np.floor(np.log2(most)) + np.float32(125), np.float32(0)).astype(np.uint8)
-    d = _E8M0[code]
-    error = np.abs(d[:, :, None] * _DOUBLED.astype(np.float32) - x[:, :, None])
-    q = error.argmin(axis=2).astype(np.uint8)
-    out[:, :1] = code
-    np.bitwise_or(q[:, :16], q[:, 16:] << 4, out=out[:, 1:])
+    size /= spread(_E8M0[code], x)
+    q = np.zeros(x.shape, np.uint8)
+    for middle in _MIDDLES:  # a value in the middle goes to the smaller level
+        q += size > np.float32(middle)
+    q |= np.left_shift((x < 0) & (q > 0), 3, dtype=np.uint8)
+    odd = np.flatnonzero(~np.isfinite(most))
+    if odd.size:  # the scale is far from the values, and rounding decides which level is nearest
+        errors = _E8M0[code[odd]][:, :, None] * np.array(_LEVELS, np.float32) - x[odd, :, None]
+        q[odd] = np.abs(errors).argmin(axis=2)
+    low, high = (words(cut(q, side, side + 16)) for side in (0, 16))
+    put(out, 0, code)
+    put(out, 1, (low | high << np.uint64(4)).view(np.uint8).reshape(-1, 16))
 
 
 DECODERS: dict[str, Decoder] = {"MXFP4": _mxfp4, "NVFP4": _nvfp4}

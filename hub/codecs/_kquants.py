@@ -7,79 +7,80 @@ of a sub-block is the super-block's float16 times a small integer, value = scale
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hub.codecs._kernel import Decoder, Floats, half
+from hub.codecs._kernel import Decoder, Floats, cut, fields, half, lay, scaled, spread, words
 from hub.ir import Bytes
 
 
-def _fields(packed: Bytes, bits: int) -> Bytes:
-    """All fields of `bits` bits, the lowest first: [n, groups, 8 / bits, bytes] out of [n, groups, bytes]."""
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
-    fields = packed[:, :, None, :] >> shifts
-    fields &= (1 << bits) - 1
-    return fields
+def _packed(blocks: Bytes, at: int, stop: int, run: int, bits: int) -> Bytes:
+    """Fields of `bits` bits at bytes `at` to `stop`, [n, values]: of every `run` bytes first the lowest fields."""
+    return lay(fields(cut(blocks, at, stop).reshape(-1, run), bits)).reshape(len(blocks), -1)
 
 
-def _scaled(q: Bytes, scales: Floats, out: Floats) -> None:
-    """Put q * scales into `out`: each scale belongs to one of equal stretches of a block."""
-    n, count = scales.shape
-    np.multiply(q.reshape(n, count, -1), scales[:, :, None], out=out.reshape(n, count, -1))
+def _joined(low: Bytes, high: Bytes, shift: int) -> Bytes:
+    """Low | high << shift; both are overwritten."""
+    whole, above = words(low), words(high)
+    above <<= np.uint64(shift)
+    whole |= above
+    return low
 
 
 def _q2_k(blocks: Bytes, out: Floats) -> None:
-    n = len(blocks)
-    small = blocks[:, :16]
-    _scaled(_fields(blocks[:, 16:80].reshape(n, 2, 32), 2), half(blocks, 80) * (small & 15), out)
-    view = out.reshape(n, 16, 16)
-    view -= (half(blocks, 82) * (small >> 4))[:, :, None]
+    small = cut(blocks, 0, 16)
+    scaled(_packed(blocks, 16, 80, 32, 2), half(blocks, 80) * (small & 15), out)
+    out -= spread(half(blocks, 82) * (small >> 4), out)
 
 
 def _q3_k(blocks: Bytes, out: Floats) -> None:
-    n = len(blocks)
-    low = _fields(blocks[:, None, 96:104], 4).reshape(n, 16)
-    high = _fields(blocks[:, None, 104:108], 2).reshape(n, 16)
-    small = (low | high << 4).view(np.int8) - np.int8(32)
-    q = _fields(blocks[:, 32:96].reshape(n, 2, 32), 2).reshape(n, 256)
-    q |= _fields(blocks[:, None, :32], 1).reshape(n, 256) << 2
+    small = _joined(_packed(blocks, 96, 104, 8, 4), _packed_fours(blocks), 4)
+    small -= 32
+    q = _joined(_packed(blocks, 32, 96, 32, 2), _packed(blocks, 0, 32, 32, 1), 2)
     q -= 4
-    _scaled(q.view(np.int8), half(blocks, 108) * small, out)
+    scaled(q.view(np.int8), half(blocks, 108) * small.view(np.int8), out)
+
+
+def _packed_fours(blocks: Bytes) -> Bytes:
+    """The upper two bits of the sixteen 6-bit scales of Q3_K, in bytes 104 to 108."""
+    high = cut(blocks, 104, 108).view(np.uint32) >> np.array([0, 2, 4, 6], np.uint32) & np.uint32(0x03030303)
+    return high.view(np.uint8)
 
 
 def _sixes(blocks: Bytes) -> tuple[Bytes, Bytes]:
     """The eight 6-bit scales and eight 6-bit minima at bytes 4 to 16 of Q4_K and Q5_K, each [n, 8]."""
-    first, second, third = (blocks[:, at : at + 4] for at in (4, 8, 12))
-    scales = np.concatenate([first & 63, third & 15 | first >> 2 & 48], axis=1)
-    minima = np.concatenate([second & 63, third >> 4 | second >> 2 & 48], axis=1)
-    return scales, minima
+    first, second, third = cut(blocks, 4, 16).view(np.uint32).T
+    six, four, two = (np.uint32(mask) for mask in (0x3F3F3F3F, 0x0F0F0F0F, 0x30303030))
+    scales = first & six, third & four | first >> 2 & two
+    minima = second & six, third >> 4 & four | second >> 2 & two
+    return _side_by_side(*scales), _side_by_side(*minima)
+
+
+def _side_by_side(left: NDArray[np.uint32], right: NDArray[np.uint32]) -> Bytes:
+    return np.stack([left, right], axis=1).view(np.uint8)
 
 
 def _scaled_minus(blocks: Bytes, q: Bytes, out: Floats) -> None:
     scales, minima = _sixes(blocks)
-    _scaled(q, half(blocks, 0) * scales, out)
-    view = out.reshape(len(blocks), 8, 32)
-    view -= (half(blocks, 2) * minima)[:, :, None]
+    scaled(q, half(blocks, 0) * scales, out)
+    out -= spread(half(blocks, 2) * minima, out)
 
 
 def _q4_k(blocks: Bytes, out: Floats) -> None:
-    _scaled_minus(blocks, _fields(blocks[:, 16:144].reshape(-1, 4, 32), 4), out)
+    _scaled_minus(blocks, _packed(blocks, 16, 144, 32, 4), out)
 
 
 def _q5_k(blocks: Bytes, out: Floats) -> None:
-    q = _fields(blocks[:, 48:176].reshape(-1, 4, 32), 4).reshape(-1, 8, 32)
-    q |= _fields(blocks[:, None, 16:48], 1).reshape(-1, 8, 32) << 4
-    _scaled_minus(blocks, q, out)
+    _scaled_minus(blocks, _joined(_packed(blocks, 48, 176, 32, 4), _packed(blocks, 16, 48, 32, 1), 4), out)
 
 
 def _q6_k(blocks: Bytes, out: Floats) -> None:
-    n = len(blocks)
-    q = _fields(blocks[:, :128].reshape(n, 2, 64), 4).reshape(n, 256)
-    q |= _fields(blocks[:, 128:192].reshape(n, 2, 32), 2).reshape(n, 256) << 4
+    q = _joined(_packed(blocks, 0, 128, 64, 4), _packed(blocks, 128, 192, 32, 2), 4)
     q -= 32
-    _scaled(q.view(np.int8), half(blocks, 208) * blocks[:, 192:208].view(np.int8), out)
+    scaled(q.view(np.int8), half(blocks, 208) * cut(blocks, 192, 208).view(np.int8), out)
 
 
 def _q8_k(blocks: Bytes, out: Floats) -> None:
-    np.multiply(blocks[:, 4:260].view(np.int8), blocks[:, :4].view(np.float32), out=out)
+    scaled(cut(blocks, 4, 260).view(np.int8), blocks[:, :4].view(np.float32), out)
 
 
 DECODERS: dict[str, Decoder] = {

@@ -1,107 +1,143 @@
 """Blocks of 32 values under one scale: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q8_1.
 
 Layouts are those of ggml-common.h: `d` float16 scale, `m` float16 minimum, then the quants. Four bits of value k lie in
-the low half of byte k for k < 16 and in the high half of byte k - 16 for the others; the fifth bits follow in a uint32
-of their own. value = d * q (+ m). Encoding rounds as `quantize_row_*_ref` of ggml-quants.c does.
+the low half of byte k for k < 16 and in the high half of byte k - 16 for the others; the fifth bits are a uint32 before
+them. value = d * q (+ m). Encoding rounds as `quantize_row_*_ref` of ggml-quants.c does.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from hub.codecs._kernel import Decoder, Encoder, Floats, half, nibbles, put_half, reciprocal, round_away
+from hub.codecs._kernel import (
+    Decoder,
+    Encoder,
+    Floats,
+    bits_of,
+    cut,
+    fields,
+    folded,
+    half,
+    lay,
+    put,
+    put_half,
+    reciprocal,
+    rounded,
+    scaled,
+    spread,
+    words,
+)
 from hub.ir import Bytes
 
 
 def _q4_0(blocks: Bytes, out: Floats) -> None:
-    low, high = nibbles(blocks, 2, 18)
-    low -= 8
-    high -= 8
-    out[:, :16] = low.view(np.int8)
-    out[:, 16:] = high.view(np.int8)
-    out *= half(blocks, 0)
+    q = lay(fields(cut(blocks, 2, 18), 4))
+    q -= 8
+    scaled(q.view(np.int8), half(blocks, 0), out)
 
 
 def _q4_1(blocks: Bytes, out: Floats) -> None:
-    out[:, :16], out[:, 16:] = nibbles(blocks, 4, 20)
-    out *= half(blocks, 0)
-    out += half(blocks, 2)
+    scaled(lay(fields(cut(blocks, 4, 20), 4)), half(blocks, 0), out)
+    out += spread(half(blocks, 2), out)
 
 
 def _five(blocks: Bytes, at: int) -> Bytes:
     """Five-bit quants [n, 32]: fifth bits at byte `at`, nibbles behind them."""
-    q = np.unpackbits(blocks[:, at : at + 4], axis=1, bitorder="little")
-    q <<= 4
-    low, high = nibbles(blocks, at + 4, at + 20)
-    q[:, :16] |= low
-    q[:, 16:] |= high
+    q, fifth = lay(fields(cut(blocks, at + 4, at + 20), 4)), words(bits_of(cut(blocks, at, at + 4)))
+    fifth <<= np.uint64(4)
+    whole = words(q)
+    whole |= fifth
     return q
 
 
 def _q5_0(blocks: Bytes, out: Floats) -> None:
     q = _five(blocks, 2)
     q -= 16
-    np.multiply(half(blocks, 0), q.view(np.int8), out=out)
+    scaled(q.view(np.int8), half(blocks, 0), out)
 
 
 def _q5_1(blocks: Bytes, out: Floats) -> None:
-    np.multiply(half(blocks, 0), _five(blocks, 4), out=out)
-    out += half(blocks, 2)
+    scaled(_five(blocks, 4), half(blocks, 0), out)
+    out += spread(half(blocks, 2), out)
 
 
 def _q8_0(blocks: Bytes, out: Floats) -> None:
-    out[:] = blocks[:, 2:].view(np.int8)
-    out *= half(blocks, 0)
+    scaled(cut(blocks, 2, 34).view(np.int8), half(blocks, 0), out)
 
 
 def _q8_1(blocks: Bytes, out: Floats) -> None:
-    out[:] = blocks[:, 4:].view(np.int8)
-    out *= half(blocks, 0)
+    scaled(cut(blocks, 4, 36).view(np.int8), half(blocks, 0), out)
 
 
 def _extreme(x: Floats) -> Floats:
     """The value farthest from zero in every block, the first of equals, [n, 1]."""
-    at = np.abs(x).argmax(axis=1, keepdims=True)
-    return np.take_along_axis(x, at, axis=1)
+    most, least = folded(np.maximum, x), folded(np.minimum, x)
+    extreme = np.where(most > -least, most, least)
+    equal = np.flatnonzero(~((most > -least) | (most < -least)))
+    if equal.size:
+        rows = x[equal]
+        extreme[equal, 0] = rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)]
+    return extreme
 
 
-def _levels(x: Floats, scale: Floats, offset: float, top: int) -> Bytes:
-    """trunc(x * scale + offset) as uint8, at most `top`; `x` is overwritten."""
-    x *= scale
+def _ends(x: Floats) -> tuple[Floats, Floats]:
+    """Largest and smallest value of every block, each [n, 1]."""
+    most, least = folded(np.maximum, x), folded(np.minimum, x)
+    # Which zero wins when there are both signs is NumPy's choice; the reference takes it over whole blocks.
+    zero = np.flatnonzero((most == 0) | (least == 0))
+    if zero.size:
+        most[zero], least[zero] = x[zero].max(axis=1, keepdims=True), x[zero].min(axis=1, keepdims=True)
+    return most, least
+
+
+def _levels(x: Floats, offset: float, top: int) -> Bytes:
+    """trunc(x + offset) as uint8, at most `top`; `x` is overwritten."""
     x += np.float32(offset)
-    q = np.trunc(x, out=x).astype(np.uint8)
+    q = x.astype(np.uint8)
     return np.minimum(q, top, out=q)
 
 
 def _pack(q: Bytes, out: Bytes, at: int) -> None:
-    np.bitwise_or(q[:, :16] & 15, q[:, 16:] << 4, out=out[:, at : at + 16])
+    """Store the low four bits of `q` [n, 32] as nibbles."""
+    low, high = (words(cut(q, side, side + 16)) for side in (0, 16))
+    mask = np.uint64(0x0F0F0F0F0F0F0F0F)
+    low &= mask
+    high &= mask
+    high <<= np.uint64(4)
+    low |= high
+    put(out, at, low.view(np.uint8).reshape(-1, 16))
 
 
 def _pack_fifth(q: Bytes, out: Bytes, at: int) -> None:
-    out[:, at : at + 4] = np.packbits(q >> 4, axis=1, bitorder="little")
+    put(out, at, np.packbits((q & 16).reshape(-1), bitorder="little").reshape(-1, 4))
 
 
-def _encode_q4_0(x: Floats, out: Bytes) -> None:
-    d = _extreme(x) / np.float32(-8)
+def _around_zero(x: Floats, out: Bytes, middle: int) -> Bytes:
+    """Quants of `x` counted from -middle, the extreme value being the lowest one; stores the scale."""
+    d = _extreme(x) / np.float32(-middle)
     put_half(out, 0, d)
-    _pack(_levels(x * 1, reciprocal(d), 8.5, 15), out, 2)
-
-
-def _encode_q5_0(x: Floats, out: Bytes) -> None:
-    d = _extreme(x) / np.float32(-16)
-    put_half(out, 0, d)
-    q = _levels(x * 1, reciprocal(d), 16.5, 31)
-    _pack_fifth(q, out, 2)
-    _pack(q, out, 6)
+    return _levels(x * spread(reciprocal(d), x), middle + 0.5, 2 * middle - 1)
 
 
 def _above_least(x: Floats, out: Bytes, top: int) -> Bytes:
     """Quants of `x` counted from the block's minimum; stores both scales."""
-    least = x.min(axis=1, keepdims=True)
-    d = (x.max(axis=1, keepdims=True) - least) / np.float32(top)
+    most, least = _ends(x)
+    d = (most - least) / np.float32(top)
     put_half(out, 0, d)
     put_half(out, 2, least)
-    return _levels(x - least, reciprocal(d), 0.5, top)
+    above = x - spread(least, x)
+    above *= spread(reciprocal(d), x)
+    return _levels(above, 0.5, top)
+
+
+def _encode_q4_0(x: Floats, out: Bytes) -> None:
+    _pack(_around_zero(x, out, 8), out, 2)
+
+
+def _encode_q5_0(x: Floats, out: Bytes) -> None:
+    q = _around_zero(x, out, 16)
+    _pack_fifth(q, out, 2)
+    _pack(q, out, 6)
 
 
 def _encode_q4_1(x: Floats, out: Bytes) -> None:
@@ -115,9 +151,11 @@ def _encode_q5_1(x: Floats, out: Bytes) -> None:
 
 
 def _encode_q8_0(x: Floats, out: Bytes) -> None:
-    d = np.abs(x).max(axis=1, keepdims=True) / np.float32(127)
+    size = np.abs(x)
+    d = folded(np.maximum, size) / np.float32(127)
     put_half(out, 0, d)
-    out[:, 2:] = round_away(x * reciprocal(d)).astype(np.int8).view(np.uint8)
+    size *= spread(reciprocal(d), x)
+    put(out, 2, rounded(size, x).view(np.uint8))
 
 
 DECODERS: dict[str, Decoder] = {

@@ -11,7 +11,7 @@ from hub.errors import UnsupportedFile, UsageError
 from hub.ir import ENCODINGS, Bytes, Encoding
 
 # Values that one call of a kernel works on: its temporaries stay in the second-level cache.
-_CHUNK = 1 << 15
+_CHUNK = 1 << 16
 
 _BLOCK_DECODERS: dict[str, Decoder] = (
     _legacy.DECODERS | _kquants.DECODERS | _iquants.DECODERS | _lowbit.DECODERS | _fp4.DECODERS | _apr.DECODERS
@@ -64,7 +64,7 @@ def decode(encoding: Encoding, raw: Bytes, columns: int) -> Values:
         if encoding.name in _plain.DECODERS:
             return _plain.DECODERS[encoding.name](raw)
         if encoding.name == "APR_Q8":
-            return _apr.decode_q8(raw[0, :4].view(np.float32)[0], raw[:, 4:])
+            return _apr.decode_q8(raw[0, :4].view(np.float32), raw[:, 4:])
         return _decode_blocks(encoding, raw, columns)
 
 
@@ -94,7 +94,7 @@ def encode(encoding: Encoding, values: Values) -> Bytes:
         x = np.ascontiguousarray(values, np.float32)
         if encoding.name == "APR_Q8":
             scale = _apr.q8_scale(float(np.abs(x).max()))
-            return np.concatenate([np.array([[scale]]).view(np.uint8), _apr.encode_q8(scale, x)], axis=1)
+            return np.concatenate([scale.view(np.uint8)[None], _apr.encode_q8(scale, x)], axis=1)
         return _encode_blocks(encoding, x)
 
 

@@ -87,7 +87,7 @@ def _fill_flat(base: Tensor, encoding: Encoding, out: Bytes) -> None:
     if encoding.header:
         most = max((float(np.abs(_floats(base, a, b)).max()) for a, b in _spans(base)), default=0.0)
         scale = _apr.q8_scale(most)
-        out[: encoding.header] = np.array([scale]).view(np.uint8)
+        out[: encoding.header] = scale.view(np.uint8)
     for a, b in _spans(base):
         at = encoding.header + a // encoding.block * encoding.nbytes
         x = _floats(base, a, b)
