@@ -27,9 +27,10 @@ HEAD = """# Architectures, measured
 
 Each line is a tiny model with random weights (norms and biases too), made with transformers {transformers}.
 
-- **GGUF to folder**: llama.cpp's `convert_hf_to_gguf.py` (of llama-cpp-python {sources}, unchanged) writes the GGUF, `hub convert`
+- **GGUF to folder**: llama.cpp's `convert_hf_to_gguf.py` (of llama-cpp-python {sources}) writes the GGUF, `hub convert`
   turns it into a folder, transformers computes logits on {tokens} tokens: the largest absolute difference to the
-  original model's. 0 means bit-equal.
+  original model's. 0 means bit-equal. The script is as it comes; it is told the pre-tokenizer, which it knows only for
+  vocabularies on its list.
 - **Folder to GGUF**: `hub convert` and the script write the same folder; tensors (name, order, type, shape, bytes) and
   keys (name, type, value; `hub.*` aside) are compared, both files read by the `gguf` package {gguf}.
 - **Round trips**: folder to GGUF to folder, and folder to APR to folder: every tensor's bytes and every companion file.

@@ -137,9 +137,14 @@ def forward(case: Case, folder: Path) -> Forward:
     target = folder / "ours.gguf"
     try:
         convert(Request(folder / "hf", target, to="gguf", options=Options(pre=case.pre, overwrite=True)))
-        ours, theirs = read_gguf(target), read_gguf(folder / "script.gguf")
     except (HubError, OSError, ValueError, KeyError) as error:
         return Forward(error=f"{type(error).__name__}: {error}")
+    return beside(target, folder / "script.gguf")
+
+
+def beside(one: Path, other: Path) -> Forward:
+    """Our GGUF file `one` against the script's `other`."""
+    ours, theirs = read_gguf(one), read_gguf(other)
     own = {key: value for key, value in ours.keys.items() if not key.startswith("hub.")}
     return Forward(
         list(tensor_differences(ours.tensors, theirs.tensors)),
