@@ -24,12 +24,17 @@ def check_shape(cursor: Cursor, name: str, shape: tuple[int, ...], encoding: Enc
         raise cursor.damaged(f"tensor {name!r} has shape {list(shape)}, which no file can hold", at)
 
 
-def check_placement(header: Header) -> None:
-    """`DamagedFile` unless every tensor is aligned, within the file, and overlaps no other."""
+def check_alignment(header: Header) -> None:
+    """`DamagedFile` unless every tensor begins at a multiple of the alignment."""
     for info in header.tensors:
         start = info.offset - header.data_start
         if start % header.alignment:
             raise _wrong(header, info, f"is at offset {start}, a multiple of {header.alignment} was expected")
+
+
+def check_placement(header: Header) -> None:
+    """`DamagedFile` unless every tensor is within the file and overlaps no other."""
+    for info in header.tensors:
         if info.offset + info.nbytes > header.file.size:
             end = info.offset + info.nbytes
             raise _wrong(header, info, f"ends at byte {end}, the file has {header.file.size}")

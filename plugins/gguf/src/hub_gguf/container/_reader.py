@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hub.errors import UnsupportedFile
 from hub.ir import ENCODINGS, File
-from hub_gguf.container._check import check_placement, check_shape
+from hub_gguf.container._check import check_alignment, check_placement, check_shape
 from hub_gguf.container._cursor import Cursor
 from hub_gguf.container._header import Header, TensorInfo
 from hub_gguf.container._types import DEFAULT_ALIGNMENT, MAGIC, MAX_DIMS, SIZES, TENSOR_TYPES, WITHDRAWN, ValueType
@@ -24,31 +24,79 @@ MAX_DEPTH = 16
 MAX_NESTED = 1 << 16
 
 
+class HeaderReader:
+    """Reads a header step by step: `magic`, `counts`, `keys`, `index`, `placement`, `alignment`, in this order.
+
+    `version` is known after `counts`, `metadata` after `keys`, `header` after `index`. Each step raises `DamagedFile`
+    naming the byte where something is wrong, or `UnsupportedFile`.
+    """
+
+    def __init__(self, source: Path | File) -> None:
+        self.cursor = Cursor(source if isinstance(source, File) else File(source))
+        self.version = self._n_tensors = self._n_keys = 0
+        self.metadata: dict[str, Value] = {}
+        self._header: Header | None = None
+
+    def magic(self) -> None:
+        """The first four bytes."""
+        found = self.cursor.bytes(len(MAGIC), "the magic")
+        if found != MAGIC:
+            raise self.cursor.damaged(f"the file begins with {found!r}, {MAGIC!r} was expected", 0)
+
+    def counts(self) -> None:
+        """Version, byte order, numbers of tensors and keys."""
+        self.version = _version(self.cursor)
+        self._n_tensors = self.cursor.count("number of tensors", 8 + 4 + 4 + 8, MAX_TENSORS)
+        self._n_keys = self.cursor.count("number of keys", 8 + 4 + 1, MAX_KEYS)
+
+    def keys(self) -> None:
+        """The metadata."""
+        self.metadata = _keys(self.cursor, self._n_keys)
+        self._alignment = _alignment(self.cursor, self.metadata)
+
+    def index(self) -> None:
+        """Names, shapes and encodings of the tensors."""
+        cursor, start = self.cursor, self.cursor.at
+        infos = _infos(cursor, self._n_tensors)
+        data = -(-cursor.at // self._alignment) * self._alignment if infos else cursor.at
+        placed = tuple(TensorInfo(i.name, i.shape, i.encoding, data + i.offset, i.entry) for i in infos)
+        self._header = Header(
+            cursor.file, self.version, cursor.order, self._alignment, self.metadata, placed, start, cursor.at, data
+        )
+
+    def placement(self) -> None:
+        """Where the tensors' bytes lie."""
+        check_placement(self.header)
+
+    def alignment(self) -> None:
+        """That they are aligned."""
+        check_alignment(self.header)
+
+    @property
+    def byte_order(self) -> str:
+        """The file's byte order: "little" or "big"."""
+        return "little" if self.cursor.order == "<" else "big"
+
+    @property
+    def header(self) -> Header:
+        """What was read; complete after `index`."""
+        if self._header is None:
+            raise RuntimeError("the index was not read yet")
+        return self._header
+
+
 def read_header(source: Path | File) -> Header:
     """The header of the GGUF file `source`, every number of it checked against the file.
 
     `DamagedFile` names the byte where something is wrong; `UnsupportedFile` for versions other than 2 and 3.
     """
-    file = source if isinstance(source, File) else File(source)
-    cursor = Cursor(file)
-    version = _version(cursor)
-    n_tensors = cursor.count("number of tensors", 8 + 4 + 4 + 8, MAX_TENSORS)
-    n_keys = cursor.count("number of keys", 8 + 4 + 1, MAX_KEYS)
-    keys = _keys(cursor, n_keys)
-    start = cursor.at
-    alignment = _alignment(cursor, keys)
-    infos = _infos(cursor, n_tensors)
-    data_start = -(-cursor.at // alignment) * alignment if infos else cursor.at
-    placed = tuple(TensorInfo(i.name, i.shape, i.encoding, data_start + i.offset, i.entry) for i in infos)
-    header = Header(file, version, cursor.order, alignment, keys, placed, start, cursor.at, data_start)
-    check_placement(header)
-    return header
+    reader = HeaderReader(source)
+    for step in (reader.magic, reader.counts, reader.keys, reader.index, reader.placement, reader.alignment):
+        step()
+    return reader.header
 
 
 def _version(cursor: Cursor) -> int:
-    magic = cursor.bytes(4, "the magic")
-    if magic != MAGIC:
-        raise cursor.damaged(f"the file begins with {magic!r}, {MAGIC!r} was expected", 0)
     version: int = cursor.number(ValueType.UINT32, "the version")
     if version & 0xFFFF == 0:
         cursor.use(">")

@@ -1,0 +1,151 @@
+"""A GGUF file, or a split one, as a model in canonical form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from hub.errors import DamagedFile, UnsupportedFile
+from hub.ir import ENCODINGS, Config, Lazy, Model, Tensor
+from hub_gguf import _carried as carried
+from hub_gguf._block import make_block
+from hub_gguf._encodings import narrowed
+from hub_gguf._metadata import read_metadata
+from hub_gguf._tokenizer import read_tokenizer
+from hub_gguf.arch import to_canonical
+from hub_gguf.container import Header, Value, read_parts
+
+SPLIT = frozenset({"split.no", "split.count", "split.tensors.count"})
+Keys = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """All parts of a file: the keys of the whole, and its tensors by GGUF name in file order."""
+
+    parts: Sequence[Header]
+    keys: Keys
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def arch(self) -> str:
+        """`general.architecture`; empty when the file does not say."""
+        value = self.parts[0].scalar("general.architecture", str)
+        return "" if value is None else str(value)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The model's own keys without their types."""
+        return {key: value.plain for key, value in carried.own(self.keys).items()}
+
+
+def open_file(path: Path) -> Opened:
+    """The parts of the file at `path`. `UnsupportedFile` when it is for big-endian machines."""
+    parts = read_parts(path)
+    for part in parts:
+        if part.order == ">":
+            raise UnsupportedFile(
+                "the file is for big-endian machines; only little-endian ones are converted", file=part.file.path,
+                offset=4, hint="turn it round with gguf-convert-endian MODEL little, of the gguf package",
+            )  # fmt: skip
+    dropped = SPLIT if len(parts) > 1 else frozenset[str]()
+    keys = {key: value for key, value in parts[0].keys.items() if key not in dropped}
+    tensors = {
+        i.name: Tensor.from_file(i.name, i.shape, i.encoding, part.file, i.offset)
+        for part in parts
+        for i in part.tensors
+    }
+    return Opened(parts, keys, tensors)
+
+
+def read_model(path: Path) -> Model:
+    """The model at `path`; nothing is decoded and no payload read."""
+    opened = open_file(path)
+    model = _canonical(opened)
+    metadata = {
+        "format": f"GGUF v{opened.parts[0].version}",
+        "architecture": opened.arch,
+        **read_metadata(opened.plain),
+    }
+    model = replace(
+        model, metadata=metadata, tokenizer=Lazy(lambda: read_tokenizer(opened.plain)), path=path,
+        source=Lazy(lambda: {"gguf": make_block(opened, model)}),
+    )  # fmt: skip
+    return _restored(opened.keys, model)
+
+
+def _canonical(opened: Opened) -> Model:
+    try:
+        made = to_canonical(opened.arch, opened.plain, opened.tensors)
+    except UnsupportedFile as error:
+        note = f"{error.message}: tensors keep the names and rows of the file"
+        return Model(opened.tensors, naming="native", notes=(note,))
+    rest = {name: opened.tensors[name] for name in made.unmapped}
+    notes = tuple(made.notes) + tuple(f"tensor {name!r} has no Hugging Face name and keeps its own" for name in rest)
+    return Model({**made.tensors, **rest}, made.config, ties=made.ties, notes=notes)
+
+
+def _restored(keys: Keys, model: Model) -> Model:
+    """`model` with what the keys under hub. carry: configuration, files, encodings, other formats' blocks."""
+    if carried.GUARD not in keys:
+        return model
+    if keys[carried.GUARD].data != carried.guard(keys).data:
+        note = "keys were changed after hub wrote the file: the files and settings it carries are left out"
+        return replace(model, notes=(*model.notes, note))
+    files = carried.Carried(keys)
+    blocks = {key.removeprefix(carried.SOURCE): key for key in keys if key.startswith(carried.SOURCE)}
+    own = model.source
+    return replace(
+        model,
+        config=_config(keys, files, model.config),
+        files=files,
+        tensors=_original(keys, model.tensors),
+        source=Lazy(lambda: {**own.get(), **{n: carried.unpacked_json(k, keys[k]) for n, k in blocks.items()}}),
+    )
+
+
+def _config(keys: Keys, files: Mapping[str, bytes], derived: Config) -> Config:
+    if carried.CONFIG in keys:
+        found = carried.unpacked_json(carried.CONFIG, keys[carried.CONFIG])
+    elif "config.json" in files:
+        found = config_json(files["config.json"])
+    else:
+        return derived
+    return Config(found) if isinstance(found, dict) else derived
+
+
+def config_json(data: bytes) -> Any:
+    """The values of a config.json; None when it is not JSON."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _original(keys: Keys, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` in the encodings, and where values do not invert the bytes, that they were written from."""
+    out = dict(tensors)
+    if carried.TENSORS not in keys:
+        return out
+    records = carried.unpacked_json(carried.TENSORS, keys[carried.TENSORS])
+    for name, record in records.items():
+        if name in out:
+            try:
+                out[name] = carried_tensor(out[name], record)
+            except (KeyError, TypeError, ValueError) as error:
+                raise DamagedFile(f"key {carried.TENSORS!r} is malformed: {error!r}", tensor=name) from error
+    return out
+
+
+def carried_tensor(tensor: Tensor, record: Mapping[str, Any]) -> Tensor:
+    """`tensor` as `record` says it was: its bytes when they are there and it was not changed since, else narrowed."""
+    encoding = ENCODINGS[record["encoding"]]
+    if "base64" in record:
+        data = carried.from_base64(record["base64"])
+        same = crc32(tensor.read()) == record["crc32"]
+        return Tensor.from_bytes(tensor.name, tensor.shape, encoding, data) if same else tensor
+    return tensor if encoding == tensor.encoding else narrowed(tensor, encoding)
