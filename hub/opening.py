@@ -42,7 +42,7 @@ def open_model(path: Path | str, from_: str | None = None, assume: Iterable[str]
         error.file = error.file or str(path)
         error.plugin = error.plugin or found.name
         raise
-    except (OSError, MemoryError, RecursionError) as error:
+    except Exception as error:  # whatever a stranger's reader raises becomes one line that names the plugin
         raise PluginError(f"reading failed: {error!r}", file=path, plugin=found.name) from error
     stated = assumptions(assume)
     if stated:

@@ -67,7 +67,7 @@ class _Group(TyperGroup):
         return code
 
 
-app = typer.Typer(cls=_Group, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 def _version(wanted: bool) -> None:
@@ -90,8 +90,9 @@ def main(args: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's charset, or any, cannot
             stream.reconfigure(errors="backslashreplace")
+    args = sys.argv[1:] if args is None else args
     try:
-        code = app(args, prog_name="hub", standalone_mode=False)
+        code = app(args or ["--help"], prog_name="hub", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except SystemExit as error:

@@ -51,9 +51,9 @@ def _lines(s: Summary) -> Iterator[tuple[str, object]]:
     yield "Tied", ", ".join(f"{alias} = {tensor}" for alias, tensor in s.ties.items()) or None
     yield "License", s.license
     yield "Size", short_bytes(s.size_bytes)
-    yield "Tensors", f"{s.tensor_count}, {short_bytes(s.tensor_bytes)}"
+    yield "Tensors", f"{short_bytes(s.tensor_bytes)} in {s.tensor_count}"
     for share in s.encodings:
-        yield f"  {share.encoding}", f"{share.tensors} tensors, {short_bytes(share.bytes)}"
+        yield f"  {share.encoding}", f"{short_bytes(share.bytes)} in {share.tensors}"
     yield "Names", None if s.naming == "hf" else "the source's own; its architecture is in no table"
     yield "Files", ", ".join(f.name for f in s.files) or None
     for note in s.notes:
