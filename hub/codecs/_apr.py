@@ -32,7 +32,8 @@ def _q4(blocks: Bytes, out: Floats) -> None:
 
 def _encode_q4(x: Floats, out: Bytes) -> None:
     size = np.abs(x)
-    d = _scale_of(folded(np.maximum, size), 7)
+    (most,) = folded(size, np.maximum)
+    d = _scale_of(most, 7)
     put_half(out, 0, d)
     size /= spread(d, x)
     q = np.clip(rounded(size, x), -8, 7).view(np.uint8)

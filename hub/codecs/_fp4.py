@@ -38,7 +38,7 @@ def _nvfp4(blocks: Bytes, out: Floats) -> None:
 
 def _encode_mxfp4(x: Floats, out: Bytes) -> None:
     size = np.abs(x)
-    most = folded(np.maximum, size)
+    (most,) = folded(size, np.maximum)
     code = np.where(most > 0, np.floor(np.log2(most)) + np.float32(125), np.float32(0)).astype(np.uint8)
     size /= spread(_E8M0[code], x)
     q = np.zeros(x.shape, np.uint8)

@@ -95,7 +95,7 @@ def half(blocks: Bytes, at: int) -> Floats:
 
 def put_half(out: Bytes, at: int, values: Floats) -> None:
     """Store `values` [n, 1], rounded to float16, at byte `at` of every block."""
-    out[:, at : at + 2] = values.astype(np.float16).view(np.uint8)
+    put(out, at, values.astype(np.float16).view(np.uint8))
 
 
 def spread(scales: Floats, out: Floats) -> Floats:
@@ -109,13 +109,16 @@ def scaled(q: NDArray[np.integer[Any]], scales: Floats, out: Floats) -> None:
     out *= spread(scales, out)
 
 
-def folded(op: np.ufunc, x: Floats) -> Floats:
-    """`op` (np.maximum or np.minimum) over every row of contiguous `x`, [n, 1]; NaN wins."""
-    while x.shape[1] > 4:
-        halves = x.view(f"V{2 * x.shape[1]}")
-        left, right = (halves[:, side].copy().view(np.float32).reshape(len(x), -1) for side in (0, 1))
-        x = op(left, right, out=left)
-    return np.asarray(op.reduce(x.T.copy(), axis=0), np.float32)[:, None]
+def folded(x: Floats, *ops: np.ufunc) -> list[Floats]:
+    """Each of `ops` (np.maximum, np.minimum) over every row of contiguous `x`, [n, 1]; NaN wins."""
+    fours = x.view(np.complex128).T.copy().view(np.float32)  # four values move as one item
+    columns = [op.reduce(fours, axis=0).reshape(-1, 4).T.copy() for op in ops]
+    return [op.reduce(column, axis=0)[:, None] for op, column in zip(ops, columns, strict=True)]
+
+
+def capped(q: Bytes, top: int) -> Bytes:
+    """`q` with everything above `top` lowered to it, in place; NumPy is slow where one side is a single number."""
+    return np.minimum(q, np.full_like(q, top), out=q)
 
 
 def reciprocal(d: Floats) -> Floats:

@@ -14,6 +14,7 @@ from hub.codecs._kernel import (
     Encoder,
     Floats,
     bits_of,
+    capped,
     cut,
     fields,
     folded,
@@ -71,7 +72,7 @@ def _q8_1(blocks: Bytes, out: Floats) -> None:
 
 def _extreme(x: Floats) -> Floats:
     """The value farthest from zero in every block, the first of equals, [n, 1]."""
-    most, least = folded(np.maximum, x), folded(np.minimum, x)
+    most, least = folded(x, np.maximum, np.minimum)
     extreme = np.where(most > -least, most, least)
     equal = np.flatnonzero(~((most > -least) | (most < -least)))
     if equal.size:
@@ -82,7 +83,7 @@ def _extreme(x: Floats) -> Floats:
 
 def _ends(x: Floats) -> tuple[Floats, Floats]:
     """Largest and smallest value of every block, each [n, 1]."""
-    most, least = folded(np.maximum, x), folded(np.minimum, x)
+    most, least = folded(x, np.maximum, np.minimum)
     # Which zero wins when there are both signs is NumPy's choice; the reference takes it over whole blocks.
     zero = np.flatnonzero((most == 0) | (least == 0))
     if zero.size:
@@ -93,8 +94,7 @@ def _ends(x: Floats) -> tuple[Floats, Floats]:
 def _levels(x: Floats, offset: float, top: int) -> Bytes:
     """trunc(x + offset) as uint8, at most `top`; `x` is overwritten."""
     x += np.float32(offset)
-    q = x.astype(np.uint8)
-    return np.minimum(q, top, out=q)
+    return capped(x.astype(np.uint8), top)
 
 
 def _pack(q: Bytes, out: Bytes, at: int) -> None:
@@ -152,7 +152,8 @@ def _encode_q5_1(x: Floats, out: Bytes) -> None:
 
 def _encode_q8_0(x: Floats, out: Bytes) -> None:
     size = np.abs(x)
-    d = folded(np.maximum, size) / np.float32(127)
+    (most,) = folded(size, np.maximum)
+    d = most / np.float32(127)
     put_half(out, 0, d)
     size *= spread(reciprocal(d), x)
     put(out, 2, rounded(size, x).view(np.uint8))

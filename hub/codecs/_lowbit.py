@@ -67,7 +67,7 @@ def _q2_0(blocks: Bytes, out: Floats) -> None:
 def _ternary(x: Floats, out: Bytes, at: int) -> Bytes:
     """-1, 0, 1 as 0, 1, 2; stores the scale, the largest absolute value, at byte `at`."""
     size = np.abs(x)
-    d = folded(np.maximum, size)
+    (d,) = folded(size, np.maximum)
     put_half(out, at, d)
     size *= spread(reciprocal(d), x)
     q = rounded(size, x)

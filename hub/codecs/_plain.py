@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hub.codecs._half import from_bf16, from_f16, to_bf16, to_f16
 from hub.codecs._kernel import Floats
 from hub.errors import UsageError
 from hub.ir import Bytes
@@ -33,13 +34,11 @@ def dtype_of(name: str) -> np.dtype[Any]:
 
 
 def _decode_f16(raw: Bytes) -> Values:
-    return raw.view(np.float16).astype(np.float32)
+    return from_f16(raw.view(np.uint16))
 
 
 def _decode_bf16(raw: Bytes) -> Values:
-    out = raw.view(np.uint16).astype(np.uint32)
-    out <<= 16
-    return out.view(np.float32)
+    return from_bf16(raw.view(np.uint16))
 
 
 def _decode_bool(raw: Bytes) -> Values:
@@ -70,22 +69,13 @@ def _as_floats(values: Values) -> Floats:
 
 
 def _encode_f16(values: Values) -> Bytes:
-    return np.ascontiguousarray(values, np.float16).view(np.uint8)
+    if values.dtype == np.float64:  # rounding to float32 first would round twice
+        return values.astype(np.float16).view(np.uint8)
+    return to_f16(_as_floats(values)).view(np.uint8)
 
 
 def _encode_bf16(values: Values) -> Bytes:
-    """Round to nearest even; NaN keeps its upper bits and becomes quiet (ggml_compute_fp32_to_bf16)."""
-    x = _as_floats(values)
-    bits = x.view(np.uint32)
-    out = bits >> 16
-    out &= 1
-    out += bits
-    out += 0x7FFF
-    out >>= 16
-    nan = np.isnan(x)
-    if nan.any():
-        out[nan] = bits[nan] >> 16 | 64
-    return out.astype(np.uint16).view(np.uint8)
+    return to_bf16(_as_floats(values)).view(np.uint8)
 
 
 def _odd_halves(x: Floats) -> NDArray[np.uint16]:
