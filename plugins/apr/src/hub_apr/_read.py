@@ -1,0 +1,146 @@
+"""From a container to a model in canonical form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.errors import DamagedFile, UnsupportedFile
+from hub.ir import U8, Config, Lazy, Model, Tensor
+from hub_apr import _blocks
+from hub_apr._foreign import foreign_model, legacy_model
+from hub_apr._layout import parse_encodings, restore
+from hub_apr._packing import CODECS, Cache, PackedRows, Payload
+from hub_apr._shards import from_manifest, is_manifest, with_siblings
+from hub_apr._tokenizer_keys import OWN, foreign_tokenizer, own_tokenizer
+from hub_apr.container import BY_NAME, V1, Container, Entry, Legacy, open_any
+
+VERSION = 1
+
+
+def open_parts(path: Path) -> list[Container] | V1 | Legacy:
+    """What `path` holds: the shards of a v2 model (one, usually), or a file of an older dialect."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if is_manifest(head):
+        return from_manifest(path)
+    opened = open_any(path)
+    return with_siblings(opened) if isinstance(opened, Container) else opened
+
+
+def read_model(path: Path) -> Model:
+    """The model at `path`, a file, a shard or a shards' manifest; nothing large is read.
+
+    `UnsupportedFile` for v1 files: what they hold is a classic model that nothing describes.
+    """
+    opened = open_parts(path)
+    if isinstance(opened, V1):
+        raise UnsupportedFile(
+            f"an APR v1 {opened.model_type_name} model, which is shown and not converted", file=path, hint="inspect it"
+        )
+    if isinstance(opened, Legacy):
+        return legacy_model(opened)
+    for part in opened:
+        part.check()
+    _distinct(opened)
+    metadata = opened[0].metadata
+    if "hub.version" not in metadata:
+        return foreign_model(opened)
+    return _own_model(opened, metadata, path)
+
+
+def in_order(parts: Sequence[Container]) -> list[tuple[Container, Entry]]:
+    """The tensors of all parts in the order of their data."""
+    ordered = [(part, sorted(part.entries, key=lambda e: (e.offset, e.size))) for part in parts]
+    return [(part, entry) for part, entries in ordered for entry in entries]
+
+
+def _distinct(parts: Sequence[Container]) -> None:
+    seen: set[str] = set()
+    for part in parts:
+        twice = seen.intersection(e.name for e in part.entries)
+        if twice:
+            raise DamagedFile("another shard holds a tensor of this name", file=part.image.path, tensor=min(twice))
+        seen.update(e.name for e in part.entries)
+
+
+def _own_model(parts: Sequence[Container], metadata: Mapping[str, Any], path: Path) -> Model:
+    """The model as it was when this plugin wrote it."""
+    if metadata["hub.version"] != VERSION:
+        raise UnsupportedFile(
+            f"was written with layout {metadata['hub.version']!r} of the hub keys, {VERSION} is known", file=path
+        )
+    blocks = {key: _block(metadata, key, path) for key in ("hub.model", "hub.config", "hub.files")}
+    about = blocks["hub.model"]
+    files = _blocks.Files(blocks["hub.files"], path)
+    try:
+        naming, notes, ties = about["naming"], tuple(about["notes"]), dict(about["ties"])
+        shown, hidden = dict(about["metadata"]), set(about["aliases"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(f"metadata 'hub.model' lacks a member: {error!r}", file=path) from None
+    return Model(
+        tensors=_tensors(parts, metadata, path, hidden),
+        config=Config(blocks["hub.config"], file=str(path)),
+        tokenizer=Lazy(lambda: own_tokenizer(metadata, path) if OWN in metadata else foreign_tokenizer(metadata)),
+        metadata={**shown, "format": "APR v2"},
+        ties=ties,
+        files=files,
+        source=Lazy(lambda: _block(metadata, "hub.source", path)),
+        naming="native" if naming == "native" else "hf",
+        notes=notes,
+        path=path,
+    )
+
+
+def _block(metadata: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
+    value = _blocks.unpack(metadata.get(key, {}), key, path)
+    if not isinstance(value, dict):
+        raise DamagedFile(f"metadata {key!r} is no object", file=path)
+    return value
+
+
+def _tensors(
+    parts: Sequence[Container], metadata: Mapping[str, Any], path: Path, hidden: set[str]
+) -> dict[str, Tensor]:
+    encodings = parse_encodings(_block(metadata, "hub.encodings", path), path)
+    packed = _block(metadata, "hub.packed", path)
+    table, cache = _packed_table(packed, path), Cache()
+    out: dict[str, Tensor] = {}
+    for part, entry in in_order(parts):
+        if entry.name in hidden:
+            continue
+        stored = part.tensor(entry)
+        if entry.name in table:
+            stored = _unpacked(part, stored, entry, table[entry.name], str(packed["codec"]), cache)
+        out[entry.name] = restore(stored, *encodings[entry.name], path) if entry.name in encodings else stored
+    return out
+
+
+def _packed_table(packed: Mapping[str, Any], path: Path) -> dict[str, tuple[str, tuple[int, ...], int]]:
+    """By tensor: dtype name, shape and byte planes of what is packed."""
+    table: dict[str, tuple[str, tuple[int, ...], int]] = {}
+    entries = packed.get("tensors", {})
+    if packed and (packed.get("codec") not in CODECS or not isinstance(entries, dict)):
+        raise DamagedFile(f"metadata 'hub.packed' names no codec of {', '.join(CODECS)}", file=path)
+    for name, entry in entries.items():
+        match entry:
+            case [str(dtype), [*shape], int(planes)] if dtype in BY_NAME and planes in {1, 2, 4, 8}:
+                if all(type(n) is int and 0 <= n < 1 << 48 for n in shape):
+                    table[name] = dtype, tuple(shape), planes
+                    continue
+        raise DamagedFile(f"metadata 'hub.packed' says {str(entry)[:80]}", file=path, tensor=name)
+    return table
+
+
+def _unpacked(
+    part: Container, stored: Tensor, entry: Entry, told: tuple[str, tuple[int, ...], int], codec: str, cache: Cache
+) -> Tensor:
+    dtype, shape, planes = told
+    encoding = BY_NAME[dtype].encoding
+    if stored.encoding != U8:
+        raise DamagedFile(f"is packed, but {stored.encoding} in the index", file=part.image.path, tensor=entry.name)
+    n, columns = encoding.grid(shape)
+    width, raw = encoding.row_nbytes(columns), encoding.size(shape)
+    payload = Payload(part.image, part.position(entry), entry.size, raw, codec, planes, cache, entry.name)
+    return Tensor(entry.name, shape, encoding, PackedRows(payload, n, width))

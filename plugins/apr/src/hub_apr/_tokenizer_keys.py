@@ -1,0 +1,152 @@
+"""The tokenizer: flat `tokenizer.*` keys that the inference loader reads, and what they cannot say."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hub.errors import DamagedFile
+from hub.ir import Tokenizer
+from hub_apr import _blocks
+
+# kind: (what a GGUF calls it, what the inference loader tells kinds by)
+_MODELS = {"bpe": ("gpt2", "BPE"), "spm": ("llama", "SentencePiece"), "unigram": ("t5", "Unigram"),
+           "wordpiece": ("bert", "WordPiece")}  # fmt: skip
+_KINDS = {"gpt2": "bpe", "bpe": "bpe", "llama": "spm", "spm": "spm", "sentencepiece": "spm", "unigram": "unigram",
+          "t5": "unigram", "bert": "wordpiece", "wordpiece": "wordpiece"}  # fmt: skip
+
+_IDS = {"bos": "tokenizer.bos_token_id", "eos": "tokenizer.eos_token_id", "pad": "tokenizer.padding_token_id"}
+_SPECIAL = ("bos", "eos", "unk", "pad")
+_LISTS = {"tokens": "tokenizer.vocabulary", "merges": "tokenizer.merges", "scores": "tokenizer.scores",
+          "types": "tokenizer.token_type"}  # fmt: skip
+OWN = "hub.tokenizer"
+
+
+def tokenizer_keys(tokenizer: Tokenizer) -> dict[str, Any]:
+    """The metadata keys that hold `tokenizer`: the loader's, and `hub.tokenizer` for what those cannot say.
+
+    A list that JSON cannot hold as it is (unpaired surrogates, scores that are not finite) is in `hub.tokenizer` too.
+    """
+    model, model_type = _MODELS[tokenizer.kind]
+    keys: dict[str, Any] = {"tokenizer.model": model, "tokenizer.model_type": model_type}
+    if tokenizer.pre is not None:
+        keys["tokenizer.pre_type"] = tokenizer.pre
+    keys |= {key: tokenizer.special[name] for name, key in _IDS.items() if name in tokenizer.special}
+    if "add_bos" in tokenizer.flags:
+        keys["tokenizer.add_bos_token"] = tokenizer.flags["add_bos"]
+    keys |= _template(tokenizer.chat_template) | _special_tokens(tokenizer)
+    keys["tokenizer.vocab_size"] = len(tokenizer.tokens)
+    lists, odd = _lists(tokenizer)
+    return keys | lists | {OWN: _blocks.pack(_rest(tokenizer) | odd)}
+
+
+def _template(template: str | Mapping[str, str] | None) -> dict[str, Any]:
+    text = template if isinstance(template, str) or template is None else template.get("default")
+    return {"chat_template": _clean(text), "tokenizer.chat_template": _clean(text)} if text else {}
+
+
+def _template_says_all(template: str | Mapping[str, str] | None) -> bool:
+    return isinstance(template, str) and template != "" and _clean(template) == template
+
+
+def _special_tokens(tokenizer: Tokenizer) -> dict[str, Any]:
+    ids = {f"{name}_token": tokenizer.special.get(name, -1) for name in _SPECIAL}
+    named = {key: _clean(tokenizer.tokens[i]) for key, i in ids.items() if 0 <= i < len(tokenizer.tokens)}
+    return {"special_tokens": named} if named else {}
+
+
+def _rest(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Every field but the lists; the chat template only where its own key does not say all of it."""
+    charsmap, template = tokenizer.charsmap, tokenizer.chat_template
+    return {
+        "kind": tokenizer.kind,
+        "pre": tokenizer.pre,
+        "special": dict(tokenizer.special),
+        "flags": dict(tokenizer.flags),
+        "charsmap": None if charsmap is None else base64.b64encode(charsmap).decode(),
+        "token_type_count": tokenizer.token_type_count,
+    } | ({} if _template_says_all(template) else {"chat_template": template})
+
+
+def _lists(tokenizer: Tokenizer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The long lists under the loader's keys, and those of them that must also be kept exactly."""
+    lists: dict[str, Any] = {}
+    odd: dict[str, Any] = {}
+    for name in ("tokens", "merges"):
+        words = getattr(tokenizer, name)
+        if words is not None:
+            lists[_LISTS[name]] = clean = [_clean(word) for word in words]
+            odd |= {name: list(words)} if clean != list(words) else {}
+    if tokenizer.scores is not None:
+        lists |= _scores(tokenizer.scores, odd)
+    if tokenizer.types is not None:
+        lists[_LISTS["types"]] = [int(kind) for kind in tokenizer.types]
+    return lists, odd
+
+
+def _scores(scores: Sequence[float], odd: dict[str, Any]) -> dict[str, Any]:
+    """Scores in the fewest digits that tell float32 values apart, where they are float32 values."""
+    exact = [float(score) for score in scores]
+    if not all(map(math.isfinite, exact)):
+        odd["scores"] = exact
+        return {}
+    narrow = np.array(exact, np.float32)
+    if not np.array_equal(narrow.astype(np.float64), exact):
+        return {_LISTS["scores"]: exact}
+    odd["score_type"] = "float32"
+    return {_LISTS["scores"]: [float(str(score)) for score in narrow]}
+
+
+def _clean(text: str) -> str:
+    return text.encode(errors="replace").decode() if any("\ud800" <= c <= "\udfff" for c in text) else text
+
+
+def own_tokenizer(metadata: Mapping[str, Any], file: Path) -> Tokenizer:
+    """The tokenizer that `tokenizer_keys` wrote, exactly as it was; `DamagedFile` when the keys do not fit."""
+    rest: dict[str, Any] = _blocks.unpack(metadata[OWN], OWN, file)
+    lists: dict[str, Any] = {name: metadata.get(key) for name, key in _LISTS.items()}
+    try:
+        lists |= {name: rest[name] for name in _LISTS if name in rest}
+        if rest.get("score_type") == "float32":
+            lists["scores"] = np.array(lists["scores"], np.float32).astype(np.float64).tolist()
+        template = rest["chat_template"] if "chat_template" in rest else metadata["tokenizer.chat_template"]
+        plain = {name: rest[name] for name in ("kind", "pre", "special", "flags", "token_type_count")}
+        charsmap = None if rest["charsmap"] is None else base64.b64decode(rest["charsmap"])
+        fields: dict[str, Any] = {**lists, **plain, "chat_template": template, "charsmap": charsmap}
+        return Tokenizer(**fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedFile(f"metadata {OWN!r} does not describe a tokenizer: {error!r}", file=file) from None
+
+
+def foreign_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer | None:
+    """The tokenizer that other programs' keys say; None when there is no vocabulary."""
+    tokens = [word for word in _list(metadata, "tokenizer.vocabulary") or () if isinstance(word, str)]
+    if not tokens:
+        return None
+    merges, scores, types = (_list(metadata, _LISTS[name]) for name in ("merges", "scores", "types"))
+    told = str(metadata.get("tokenizer.model_type") or metadata.get("tokenizer.model") or "").lower()
+    kind = _KINDS.get(told, "bpe" if merges else "spm")
+    ids = {name: metadata.get(key) for name, key in _IDS.items()}
+    add_bos = metadata.get("tokenizer.add_bos_token")
+    template = metadata.get("chat_template") or metadata.get("tokenizer.chat_template")
+    return Tokenizer(
+        kind=kind,  # type: ignore[arg-type]  # one of the table's values
+        tokens=tokens,
+        scores=[float(x) for x in scores] if scores and len(scores) == len(tokens) else None,
+        types=[int(x) for x in types] if types and len(types) == len(tokens) else None,
+        merges=[str(m) for m in merges] if merges else None,
+        pre=metadata.get("tokenizer.pre_type"),
+        special={name: i for name, i in ids.items() if type(i) is int and 0 <= i < len(tokens)},
+        flags={"add_bos": add_bos} if isinstance(add_bos, bool) else {},
+        chat_template=template if isinstance(template, str) else None,
+    )
+
+
+def _list(metadata: Mapping[str, Any], key: str) -> list[Any] | None:
+    value = metadata.get(key)
+    return value if isinstance(value, list) else None
