@@ -3,7 +3,9 @@
     hub.file.NAME      a companion file of a model folder
     hub.source.FORMAT  another format's source block, as JSON
     hub.config         the configuration as JSON, when neither the keys nor a carried config.json give it back
-    hub.tensors        per canonical tensor, the encoding it came in; its bytes where the values do not invert exactly
+    hub.tensor.NAME    the bytes of a canonical tensor that llama.cpp has no place for (bert's pooler)
+    hub.tensors        per canonical tensor, the encoding it came in, with the bytes where the values do not invert
+                       exactly, or the shape where the bytes are in a key of their own
     hub.crc32          CRC-32 of all other keys: what is carried counts only while they are as they were written
 
 A short text is a string; anything else an array of bytes, compressed with zlib. Other programs ignore these keys.
@@ -18,10 +20,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub.errors import DamagedFile
-from hub_gguf.container import Value, ValueType, encode_key
+from hub.ir import ENCODINGS, Tensor
+from hub_gguf.container import NumberArray, Value, ValueType, encode_key
 
 PREFIX = "hub."
-FILE, SOURCE = "hub.file.", "hub.source."
+FILE, SOURCE, TENSOR = "hub.file.", "hub.source.", "hub.tensor."
 CONFIG, TENSORS, GUARD = "hub.config", "hub.tensors", "hub.crc32"
 
 _SHORT = 1024
@@ -76,6 +79,20 @@ def to_base64(data: bytes) -> str:
 def from_base64(text: str) -> bytes:
     """The bytes of `to_base64`; `ValueError` when it is something else."""
     return base64.b64decode(text, validate=True)
+
+
+def packed_tensor(tensor: Tensor) -> Value:
+    """The tensor's bytes as the value of a carrying key, as they are: weights do not compress."""
+    return Value.array(ValueType.UINT8, memoryview(tensor.read()))
+
+
+def unpacked_tensor(name: str, value: Value, record: Mapping[str, Any]) -> Tensor:
+    """The tensor that `packed_tensor` was given, its bytes left in the file; `record` has its encoding and shape."""
+    array = value.data
+    encoding, shape = ENCODINGS[record["encoding"]], tuple(map(int, record["shape"]))
+    if not isinstance(array, NumberArray) or value.item is not ValueType.UINT8 or len(array) != encoding.size(shape):
+        raise DamagedFile(f"key {TENSOR + name!r} does not hold {encoding} {list(shape)}", tensor=name)
+    return Tensor.from_file(name, shape, encoding, array.file, array.offset)
 
 
 def own(keys: Keys) -> dict[str, Value]:

@@ -23,6 +23,9 @@ ARCHITECTURE, FILE_TYPE = "general.architecture", "general.file_type"
 VERSION = "general.quantization_version"
 Keys = dict[str, Value]
 
+# A tensor that llama.cpp has no place for is carried up to this many bytes.
+LARGEST_CARRIED = 1 << 24
+
 
 @dataclass(frozen=True)
 class Document:
@@ -43,6 +46,7 @@ class _Draft:
     arch: str
     tensors: list[PlannedTensor]
     keys: Keys
+    dropped: Mapping[str, str]
     unmapped: list[str]
     facts: list[Fact]
     notes: list[str]
@@ -86,9 +90,9 @@ def _drafted(model: Model, tokenizer: Tokenizer | None) -> _Draft:
         return _drafted_native(model, tokenizer, block)
     native = from_canonical(model)
     draft = _Draft(
-        model, tokenizer, block, native.arch, list(native.tensors), dict(native.keys), [], [], list(native.notes)
-    )
-    draft.facts += [Fact(f"tensor {name}", "dropped", why) for name, why in dict(native.dropped).items()]
+        model, tokenizer, block, native.arch, list(native.tensors), dict(native.keys), native.dropped, [], [],
+        list(native.notes),
+    )  # fmt: skip
     for name in native.unmapped:
         if block is not None and name in block.tensors:  # one that the GGUF had under this very name
             draft.tensors.append(PlannedTensor(model.tensors[name], (name,)))
@@ -105,7 +109,7 @@ def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | No
         )
     tensors = [PlannedTensor(tensor, (name,)) for name, tensor in model.tensors.items()]
     notes = ["the architecture is in no table: names and values stay as they are"]
-    return _Draft(model, tokenizer, block, str(arch), tensors, {}, [], [], notes)
+    return _Draft(model, tokenizer, block, str(arch), tensors, {}, {}, [], [], notes)
 
 
 def _fit_tensors(draft: _Draft) -> None:
@@ -172,7 +176,7 @@ def _with_carried(draft: _Draft) -> Keys:
     else:
         back = _read_again(draft, draft.keys)
         extra = dict(_files(draft))
-        extra |= _config_key(draft, extra, back.config) | _records_key(draft, back)
+        extra |= _config_key(draft, extra, back.config) | _tensor_keys(draft, back)
     if not extra:
         return draft.keys
     return draft.keys | extra | {carried.GUARD: carried.guard(draft.keys)}
@@ -188,12 +192,12 @@ def _files(draft: _Draft) -> Iterable[tuple[str, Value]]:
             yield carried.SOURCE + name, carried.packed_json(block)
 
 
-def _wanted(draft: _Draft, key: str) -> bool:
-    name = key.removeprefix(carried.FILE).removeprefix(carried.SOURCE)
+def _wanted(draft: _Draft, key: str, why: str = "") -> bool:
+    name = key.removeprefix(carried.PREFIX).replace(".", " ", 1)
     if draft.block is not None and key not in draft.block.carried:
         draft.facts.append(Fact(name, "dropped", "made from this GGUF's own keys on the way"))
         return False
-    draft.facts.append(Fact(name, "kept", f"verbatim in {key}"))
+    draft.facts.append(Fact(name, "kept", f"{why}{'; ' if why else ''}verbatim in {key}"))
     return True
 
 
@@ -205,16 +209,22 @@ def _config_key(draft: _Draft, extra: Mapping[str, Value], derived: Config) -> K
     return {} if found == wanted else {carried.CONFIG: carried.packed_json(wanted)}
 
 
-def _records_key(draft: _Draft, back: Canonical) -> Keys:
-    """How each tensor gets back its encoding, and its bytes where its values do not invert."""
-    records = {}
+def _tensor_keys(draft: _Draft, back: Canonical) -> Keys:
+    """How each tensor gets back its encoding, and its bytes where values do not invert or llama.cpp has no place."""
+    records: dict[str, Mapping[str, Any]] = {}
+    keys: Keys = {}
+    for name, why in draft.dropped.items():
+        tensor, key = draft.model.tensors[name], carried.TENSOR + name
+        if tensor.nbytes > LARGEST_CARRIED:
+            draft.facts.append(Fact(f"tensor {name}", "dropped", why))
+        elif _wanted(draft, key, why):
+            records[name] = {"encoding": tensor.encoding.name, "shape": list(tensor.shape)}
+            keys[key] = carried.packed_tensor(tensor)
     for planned in draft.tensors:
         if planned.change is Change.EXACT:
-            for name in planned.sources:
-                record = _record(draft.model.tensors[name], back.tensors.get(name))
-                if record is not None:
-                    records[name] = record
-    return {carried.TENSORS: carried.packed_json(records)} if records else {}
+            found = {name: _record(draft.model.tensors[name], back.tensors.get(name)) for name in planned.sources}
+            records |= {name: record for name, record in found.items() if record is not None}
+    return keys | ({carried.TENSORS: carried.packed_json(records)} if records else {})
 
 
 def _record(tensor: Tensor, back: Tensor | None) -> Mapping[str, Any] | None:

@@ -132,12 +132,14 @@ def _original(keys: Keys, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if carried.TENSORS not in keys:
         return out
     records = carried.unpacked_json(carried.TENSORS, keys[carried.TENSORS])
-    for name, record in records.items():
-        if name in out:
-            try:
+    try:
+        for name, record in records.items():
+            if carried.TENSOR + name in keys:
+                out[name] = carried.unpacked_tensor(name, keys[carried.TENSOR + name], record)
+            elif name in out:
                 out[name] = carried_tensor(out[name], record)
-            except (KeyError, TypeError, ValueError) as error:
-                raise DamagedFile(f"key {carried.TENSORS!r} is malformed: {error!r}", tensor=name) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(f"key {carried.TENSORS!r} is malformed: {error!r}") from error
     return out
 
 

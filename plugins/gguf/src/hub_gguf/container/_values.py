@@ -81,17 +81,17 @@ class LazyArray(Sequence[Any]):
 
 
 class NumberArray(LazyArray):
-    """Numbers or booleans in a file. `array` gives them as NumPy, `raw` as little-endian bytes."""
+    """Numbers or booleans in `file` from byte `offset`. `array` gives them as NumPy, `raw` as little-endian bytes."""
 
     def __init__(self, file: File, offset: int, n: int, item: ValueType, order: ByteOrder) -> None:
         super().__init__(n)
-        self._file, self._offset, self._dtype = file, offset, np.dtype(CODES[item]).newbyteorder(order)
+        self.file, self.offset, self._dtype = file, offset, np.dtype(CODES[item]).newbyteorder(order)
 
     def array(self) -> NDArray[Any]:
         """The elements, little-endian, as a one-dimensional array."""
-        data = self._file.read(self._offset, self._n * self._dtype.itemsize)
+        data = self.file.read(self.offset, self._n * self._dtype.itemsize)
         if self._dtype == np.bool_ and data.translate(None, b"\0\1"):
-            raise DamagedFile("a boolean of an array is not 0 or 1", file=self._file.path, offset=self._offset)
+            raise DamagedFile("a boolean of an array is not 0 or 1", file=self.file.path, offset=self.offset)
         return np.frombuffer(data, self._dtype).astype(self._dtype.newbyteorder("<"))
 
     @property
