@@ -57,9 +57,9 @@ class Slot:
 class Family:
     """One `model_type` of Hugging Face.
 
-    `classes`: names that `architectures` may hold, the usual one first. `slots`: every tensor.
-    `defaults`: what the family's class means when config.json leaves a key out; `derived`: what it works out from other
-    facts. `spelling`: the canonical key -> this family's own. `states`: facts that are the same for every model of the
+    `classes`: names that `architectures` may hold, the usual one first. `slots`: every tensor. `norm`: the key of the
+    norms' epsilon, and the class's own. `defaults`: what the class means when config.json leaves a key out; `derived`:
+    what it works out from other facts. `spelling`: the canonical key -> this family's own. `states`: facts that are the same for every model of the
     family and that other formats leave out. `head`: output projection and the embedding it may be tied to.
     `prefixes`: what some files start a name with, and what it is here. `computed`: endings of stored buffers that the
     class works out by itself.
@@ -68,6 +68,7 @@ class Family:
     model_type: str
     classes: tuple[str, ...]
     slots: tuple[Slot, ...]
+    norm: tuple[str, float] = ("rms_norm_eps", 1e-6)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     derived: Mapping[str, Callable[[Config], Any]] = field(default_factory=dict)
     spelling: Mapping[str, str] = field(default_factory=dict)
@@ -78,21 +79,26 @@ class Family:
 
     def facts(self, config: Mapping[str, Any]) -> Config:
         """The config under canonical keys, completed by the family's defaults."""
-        stated = Config({**self.defaults, **facts(config)})
+        given = facts(config)
+        stated = Config({**self._filled, **given})
         return stated.merged({key: _worked_out(rule, stated) for key, rule in self.derived.items()})
 
+    def assumed(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Numbers that `config` leaves to the family's class, and what the class takes."""
+        given = facts(config)
+        numbers = {key: value for key, value in self._filled.items() if type(value) in {int, float}}
+        return {key: value for key, value in numbers.items() if key not in given}
+
     @property
-    def norm_epsilon(self) -> str:
-        """The canonical key of the norms' epsilon: a family has RMS norms, or layer norms with biases."""
-        biased = any(slot.name.endswith(("norm.bias", "ln_f.bias", "LayerNorm.bias")) for slot in self.slots)
-        return "layer_norm_eps" if biased else "rms_norm_eps"
+    def _filled(self) -> dict[str, Any]:
+        return {**self.defaults, self.norm[0]: self.norm[1]}
 
     @property
     def required_facts(self) -> tuple[str, ...]:
-        """Canonical keys that config.json must state: layers, heads, epsilon, the sizes of the tensors always there."""
+        """Canonical keys that config.json must state: layers, heads, the sizes of the tensors always there."""
         always = [slot for slot in self.slots if slot.when in {"", "moe"}]
         sizes = {DIMENSIONS[c] for slot in always for part in slot.shape for c in part if c in DIMENSIONS}
-        stated = {"num_hidden_layers", "num_attention_heads", self.norm_epsilon} | sizes
+        stated = {"num_hidden_layers", "num_attention_heads"} | sizes
         return tuple(sorted(stated - set(self.defaults) - set(self.derived)))
 
     def expected(self, config: Mapping[str, Any]) -> Iterator[Expected]:

@@ -126,6 +126,7 @@ _FAMILIES = (
                   "num_experts_per_tok": 2},
         spelling={"num_experts": "num_local_experts"},
         states=_SILU,
+        norm=("rms_norm_eps", 1e-5),
     ),
     Family(
         "qwen2",
@@ -194,7 +195,7 @@ _FAMILIES = (
         _slots(_ENDS, _SANDWICH, _attention(), _QK_HEAD_NORMS, _gated_mlp()),
         defaults={**_TIED, **_GELU_TANH, "rope_theta": 1e6, "rope_local_base_freq": 1e4, "num_attention_heads": 8,
                   "num_key_value_heads": 4, "head_dim": 256, "sliding_window": 4096, "query_pre_attn_scalar": 256,
-                  "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "vocab_size": 262208},
+                  "max_position_embeddings": 131072, "vocab_size": 262208},
         spelling={"hidden_act": "hidden_activation"},
         states=_GELU_TANH,
         prefixes=(("model.language_model.", "model."), ("language_model.", "")),
@@ -226,6 +227,7 @@ _FAMILIES = (
                   "qk_layernorm": False},
         derived=_MHA,
         states={"hidden_act": "gelu_new", "qk_layernorm": False},
+        norm=("layer_norm_eps", 1e-5),
     ),
     Family(
         "phi3",
@@ -244,6 +246,7 @@ _FAMILIES = (
                   "original_max_position_embeddings": 4096},
         derived=_MHA,
         states=_SILU,
+        norm=("rms_norm_eps", 1e-5),
     ),
     Family(
         "gpt2",
@@ -277,6 +280,7 @@ _FAMILIES = (
         states={"hidden_act": "gelu_new"},
         head=("lm_head.weight", "transformer.wte.weight"),
         computed=(".attn.bias", ".attn.masked_bias"),
+        norm=("layer_norm_eps", 1e-5),
     ),
     Family(
         "gpt_neox",
@@ -307,6 +311,7 @@ _FAMILIES = (
         states={"hidden_act": "gelu"},
         head=("embed_out.weight", "gpt_neox.embed_in.weight"),
         computed=(".attention.masked_bias", ".attention.bias", ".rotary_emb.inv_freq"),
+        norm=("layer_norm_eps", 1e-5),
     ),
     Family(
         "falcon",
@@ -342,6 +347,7 @@ _FAMILIES = (
                   "layer_norm_eps": "layer_norm_epsilon", "hidden_act": "activation"},
         states={"hidden_act": "gelu", "parallel_attn": True, "alibi": False},
         head=("lm_head.weight", "transformer.word_embeddings.weight"),
+        norm=("layer_norm_eps", 1e-5),
     ),
     Family(
         "starcoder2",
@@ -366,6 +372,7 @@ _FAMILIES = (
         defaults={**_ROPE, **_TIED, **_GELU_TANH, "num_key_value_heads": 2, "use_bias": True},
         spelling={"layer_norm_eps": "norm_epsilon"},
         states=_GELU_TANH,
+        norm=("layer_norm_eps", 1e-5),
     ),
     Family(
         "stablelm",
@@ -389,6 +396,7 @@ _FAMILIES = (
         defaults={**_ROPE, **_UNTIED, **_SILU, "num_key_value_heads": 32, "partial_rotary_factor": 0.25,
                   "use_qkv_bias": False, "qk_layernorm": False, "use_parallel_residual": False},
         states=_SILU,
+        norm=("layer_norm_eps", 1e-5),
     ),
     Family(
         "olmo2",
@@ -403,6 +411,7 @@ _FAMILIES = (
         defaults={**_ROPE, **_UNTIED, **_SILU, "attention_bias": False},
         derived=_MHA,
         states=_SILU,
+        norm=("rms_norm_eps", 1e-5),
     ),
     Family(
         "granite",
@@ -449,6 +458,7 @@ _FAMILIES = (
         head=None,
         prefixes=(("bert.", ""),),
         computed=("embeddings.position_ids",),
+        norm=("layer_norm_eps", 1e-12),
     ),
 )  # fmt: skip
 

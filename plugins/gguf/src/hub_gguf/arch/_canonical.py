@@ -10,8 +10,8 @@ from hub.architectures import Family
 from hub.errors import DamagedFile, UnsupportedFile
 from hub.ir import Config, Tensor
 from hub_gguf.arch._config import Source, config_of, family_of
-from hub_gguf.arch._names import Name
-from hub_gguf.arch._rules import Rule, by_gguf
+from hub_gguf.arch._pieces import matched, pieces
+from hub_gguf.arch._rules import Rule
 from hub_gguf.arch._tables import ARCHES
 
 
@@ -41,17 +41,20 @@ def to_canonical(arch: str, kv: Mapping[str, Any], tensors: Mapping[str, Tensor]
         raise UnsupportedFile(f"architecture {arch!r} is in no table")
     entry = ARCHES[arch]
     family = family_of(entry, kv)
-    known = by_gguf(arch, family.model_type)
-    names = {name: Name.parse(name) for name in tensors}
-    ruled = {name: known[n.stem, n.suffix] for name, n in names.items() if (n.stem, n.suffix) in known}
-    source = Source(entry, family, kv, tensors, frozenset(ruled.values()))
+    unmapped: list[str] = []
+    match = matched(entry, family, tensors)
+    source = Source(entry, family, kv, tensors, frozenset(match.rules.values()))
     config = config_of(source)
     facts = family.facts(config)
+    layers = facts.require("num_hidden_layers", int)
     made: dict[str, Tensor] = {}
-    for name, rule in ruled.items():
-        made |= {t.name: t for t in _parts(tensors[name], names[name].numbers, rule, facts)}
-    unmapped = tuple(name for name in tensors if name not in ruled and name not in source.used)
-    return Canonical(made, config, ties(family, made), tuple(source.notes), unmapped)
+    for name, held in match.names.items():
+        if held and not (held[0].numbers and held[0].numbers[0] >= layers):
+            for usual, piece in pieces(tensors[name], held, facts):
+                made |= {t.name: t for t in _parts(piece, usual.numbers, match.rules[str(usual)], facts)}
+        elif name not in source.used:
+            unmapped.append(name)
+    return Canonical(made, config, ties(family, made), tuple(source.notes), tuple(unmapped))
 
 
 def ties(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -62,7 +65,7 @@ def ties(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def _parts(tensor: Tensor, numbers: tuple[int, ...], rule: Rule, facts: Config) -> Iterator[Tensor]:
-    if not rule.stacked:
+    if not rule.stacked or len(numbers) > 1:  # one expert of an older file
         yield rule.op.hf(tensor, facts).named(rule.hf.format(*numbers) + rule.suffix)
         return
     if len(tensor.shape) < 2:

@@ -67,8 +67,15 @@ def config_of(source: Source) -> Config:
         step(source)
     _ids(source)
     values = {**source.family.states, **source.values}
+    source.notes += _silent(source, values)
     head = {"architectures": [source.family.classes[0]], "model_type": source.family.model_type}
     return Config(head | source.family.spelled(values) | {"torch_dtype": _dtype(source.tensors.values())})
+
+
+def _silent(source: Source, values: Mapping[str, Any]) -> list[str]:
+    unsaid = dict.fromkeys((*source.family.states, *source.arch.silent))
+    taken = [f"{fact}={values.get(fact)}" for fact in unsaid if not isinstance(values.get(fact), list)]
+    return [f"not in the keys of a GGUF {source.arch.name}, taken as llama.cpp does: {', '.join(taken)}"]
 
 
 def _direct(source: Source) -> None:
@@ -109,10 +116,7 @@ def _rotary(source: Source) -> None:
     if "rope_theta" not in family.defaults:
         return
     if "rope_theta" not in values:
-        theta = source.key("rope.freq_base")
-        values["rope_theta"] = theta or _THETA
-        if theta is None:
-            source.notes.append("rope_theta is not in the file; llama.cpp's 10000.0 is taken")
+        values["rope_theta"] = source.key("rope.freq_base") or _THETA
     dims = source.key("rope.dimension_count")
     if "partial_rotary_factor" in family.defaults and dims is not None:
         values["partial_rotary_factor"] = share(dims, source.head_dim)
@@ -186,9 +190,6 @@ def _query_scalar(source: Source) -> None:
         values["query_pre_attn_scalar"] = values["hidden_size"] // values["num_attention_heads"]
     else:
         values["query_pre_attn_scalar"] = source.head_dim
-    source.notes.append(
-        f"query_pre_attn_scalar is not in the file; {values['query_pre_attn_scalar']} is what llama.cpp takes"
-    )
 
 
 def _gemma_layers(source: Source) -> None:
@@ -208,6 +209,14 @@ def _gemma_layers(source: Source) -> None:
 def _softcaps(source: Source) -> None:
     for fact in ("attn_logit_softcapping", "final_logit_softcapping"):
         source.values.setdefault(fact, None)
+
+
+def _key_heads(source: Source) -> None:
+    """phi2: the converter writes the number of heads here too; the rows of the keys tell."""
+    keys, wide = source.tensors.get("blk.0.attn_k.weight"), source.head_dim
+    if keys is not None and keys.shape[0] != wide * source.values["num_key_value_heads"] and keys.shape[0] >= wide:
+        source.values["num_key_value_heads"] = keys.shape[0] // wide
+        source.notes.append(f"attention.head_count_kv is wrong; the keys have {keys.shape[0] // wide} heads")
 
 
 def _layers(values: Mapping[str, Any]) -> int:
@@ -232,12 +241,17 @@ def _falcon(source: Source) -> None:
     heads, groups = values["num_attention_heads"], values["num_key_value_heads"]
     two = any(rule.when == "two_norms" for rule in source.present)
     values["new_decoder_architecture"] = two or 1 < groups < heads
-    values["multi_query"] = groups == 1
+    values["multi_query"] = values["new_decoder_architecture"] or groups == 1
     if values["new_decoder_architecture"]:
         values["num_ln_in_parallel_attn"] = 2 if two else 1
 
 
 def _types(source: Source) -> None:
+    """bert: segment ids are counted by their table; the pooling head is never in a file."""
+    source.notes.append("pooler.dense is not in the file; it is no part of an embedding")
+    pooling = source.kv.get("bert.pooling_type")
+    if pooling is not None:
+        source.notes.append(f"bert.pooling_type {pooling} has no place in config.json")
     tensor = source.tensors.get("token_types.weight")
     source.values["type_vocab_size"] = 0 if tensor is None else tensor.shape[0]
 
@@ -254,6 +268,7 @@ def _context(source: Source) -> None:
 _EXTRA: dict[str, tuple[Callable[[Source], None], ...]] = {
     "gemma2": (_query_scalar, _gemma_layers, _softcaps),
     "gemma3": (_query_scalar, _gemma_layers, _softcaps),
+    "phi2": (_key_heads,),
     "phi3": (_longrope,),
     "qwen2moe": (_widths,),
     "qwen3moe": (_widths,),

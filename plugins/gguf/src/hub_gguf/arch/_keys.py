@@ -21,9 +21,9 @@ _PYTHON = {U32: int, FLOAT: float, BOOL: bool, STRING: str}
 
 @dataclass(frozen=True)
 class Key:
-    """One key under `{arch}.`: its `type`, and the `fact` it carries, or a `rule` that works the value out.
+    """One key under `{arch}.`: its `type`, the `fact` it carries, and a `rule` where that is not just written down.
 
-    A key with a `rule` is read back by the functions of the config; one with a `fact` by this table.
+    With a `fact` it is read back by this table, without one by the functions of the config.
     """
 
     type: ValueType
@@ -122,10 +122,10 @@ ROTARY = Key(U32, rule=_rotary)
 PHI_ROTARY = Key(U32, rule=_phi_rotary)
 GRANITE_ROTARY = Key(U32, rule=lambda c: c.require("hidden_size", int) // c.require("num_attention_heads", int))
 TRAINED = Key(U32, rule=_trained)
-WINDOW_OR_ZERO = Key(U32, rule=lambda c: c.fact("sliding_window", int) or 0)
-WINDOWED = Key(U32, rule=_windowed)
-HEADS_AGAIN = Key(U32, rule=lambda c: c.require("num_attention_heads", int))
-CONTEXT_2048 = Key(U32, rule=lambda _: 2048)
+WINDOW_OR_ZERO = Key(U32, "sliding_window", rule=lambda c: c.fact("sliding_window", int) or 0)
+WINDOWED = Key(U32, "sliding_window", rule=_windowed)
+HEADS_AGAIN = Key(U32, "num_key_value_heads", rule=lambda c: c.require("num_attention_heads", int))
+CONTEXT_2048 = Key(U32, "max_position_embeddings", rule=lambda _: 2048)
 
 _ROPE_SCALING = tuple(key for key in KEYS if key.startswith("rope.scaling.") and key != "rope.scaling.attn_factor")
 

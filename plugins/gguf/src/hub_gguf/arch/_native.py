@@ -11,7 +11,9 @@ from hub.errors import DamagedFile, MissingFact, UnsupportedFile
 from hub.interface import PlannedTensor
 from hub.ir import F32, Config, Model, Tensor, stacked
 from hub_gguf.arch._keys import NEEDED
+from hub_gguf.arch._lost import lost
 from hub_gguf.arch._names import Name
+from hub_gguf.arch._pooling import pooling_keys
 from hub_gguf.arch._rope import extra_tensors
 from hub_gguf.arch._rules import Rule, by_hf
 from hub_gguf.arch._tables import BY_FAMILY, Arch
@@ -52,7 +54,14 @@ def from_canonical(model: Model) -> Native:
     planner = _Planner(arch, known, facts)
     extra = [PlannedTensor(t, (), "made from the rope scaling of the config") for t in extra_tensors(facts)]
     planned = [*extra, *planner.plan(model.tensors)]
-    return Native(arch.name, keys_of(arch, facts), planned, (), tuple(planner.unmapped), planner.dropped)
+    keys = keys_of(arch, facts) | pooling_keys(arch, model.files)
+    notes = [*_assumed(known, model.config), *lost(arch, known, facts, keys, planned)]
+    return Native(arch.name, keys, planned, tuple(notes), tuple(planner.unmapped), planner.dropped)
+
+
+def _assumed(known: Family, config: Config) -> list[str]:
+    said = ", ".join(f"{key}={value}" for key, value in known.assumed(config).items())
+    return [f"not in the config, taken as the class of {known.model_type} does: {said}"] if said else []
 
 
 def keys_of(arch: Arch, facts: Config) -> dict[str, Value]:

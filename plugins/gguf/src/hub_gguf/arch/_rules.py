@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,9 +62,18 @@ def _rule(entry: Arch, name: Name, gguf: str, when: str, count: str) -> Rule:
 
 
 @lru_cache
-def by_gguf(arch: str, family: str) -> dict[tuple[str, str], Rule]:
-    """The rules by GGUF stem and suffix."""
-    return {(rule.gguf, rule.suffix): rule for rule in rules(arch, family)}
+def by_gguf(arch: str, family: str) -> dict[tuple[str, str], tuple[Rule, ...]]:
+    """The rules by GGUF stem and suffix; more than one where variants of a family share a GGUF name."""
+    found: dict[tuple[str, str], tuple[Rule, ...]] = {}
+    for rule in rules(arch, family):
+        found[rule.gguf, rule.suffix] = (*found.get((rule.gguf, rule.suffix), ()), rule)
+    return found
+
+
+def chosen(rules: Mapping[str, tuple[Rule, ...]]) -> dict[str, Rule]:
+    """The rule of each tensor: where there are variants, the one whose condition another tensor shows to hold."""
+    shown = {several[0].when for several in rules.values() if len(several) == 1}
+    return {name: next((rule for rule in several if rule.when in shown), several[0]) for name, several in rules.items()}
 
 
 @lru_cache

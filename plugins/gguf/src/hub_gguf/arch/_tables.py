@@ -37,6 +37,7 @@ class Arch:
     `families`: the model types it may hold, the usual one first. `ops`: Hugging Face words inside a layer -> what
     happens to the tensor; "*norm" is every norm weight. `names`: words with another GGUF word than `_names` gives.
     `keys`: what is written, in order; `rules`: keys that this architecture works out in its own way.
+    `silent`: facts that change results and that no key says; a reader takes the family's default or llama.cpp's.
     `dropped`: stems that llama.cpp's graph has no place for, with what they are.
     """
 
@@ -46,6 +47,7 @@ class Arch:
     ops: Mapping[str, Op] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, Key] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, name: str) -> Key:
@@ -67,6 +69,7 @@ _ARCHES = (
         ("llama", "mistral", "mixtral"),
         keys=(*BASE, "vocab_size", "rope.dimension_count"),
         ops=_ROTATED,
+        silent=("sliding_window",),
     ),
     Arch(
         "granite",
@@ -79,22 +82,29 @@ _ARCHES = (
         ops=_ROTATED,
         rules={"rope.dimension_count": _keys.GRANITE_ROTARY},
     ),
-    Arch("qwen2", ("qwen2",)),
-    Arch("qwen3", ("qwen3",)),
+    Arch("qwen2", ("qwen2",), silent=("use_sliding_window",)),
+    Arch("qwen3", ("qwen3",), silent=("use_sliding_window",)),
     Arch(
         "qwen2moe",
         ("qwen2_moe",),
         keys=(*BASE, "expert_feed_forward_length", "expert_shared_feed_forward_length"),
         ops={"mlp.shared_expert_gate": OneRow()},
+        silent=("use_sliding_window",),
     ),
-    Arch("qwen3moe", ("qwen3_moe",), keys=(*BASE, "expert_feed_forward_length")),
-    Arch("gemma", ("gemma",), keys=_GEMMA, ops={"*norm": Offset(1.0)}),
+    Arch(
+        "qwen3moe",
+        ("qwen3_moe",),
+        keys=(*BASE, "expert_feed_forward_length"),
+        silent=("use_sliding_window",),
+    ),
+    Arch("gemma", ("gemma",), keys=_GEMMA, ops={"*norm": Offset(1.0)}, silent=("rope_theta", "rope_scaling")),
     Arch(
         "gemma2",
         ("gemma2",),
         keys=(*_GEMMA, "attn_logit_softcapping", "final_logit_softcapping", "attention.sliding_window"),
         ops={"*norm": Offset(1.0)},
         names=_SANDWICH,
+        silent=("query_pre_attn_scalar", "rope_theta", "rope_scaling", "layer_types"),
     ),
     Arch(
         "gemma3",
@@ -103,20 +113,22 @@ _ARCHES = (
         ops={"*norm": Offset(1.0)},
         names=_SANDWICH,
         rules={"attention.sliding_window": _keys.WINDOWED},
+        silent=("query_pre_attn_scalar", "layer_types"),
     ),
     Arch(
         "phi2",
         ("phi",),
         keys=(*_SIZES, *_HEADS, "attention.layer_norm_epsilon", "rope.dimension_count"),
         rules={"rope.dimension_count": _keys.PHI_ROTARY, "attention.head_count_kv": _keys.HEADS_AGAIN},
+        silent=("rope_theta", "rope_scaling"),
     ),
     Arch(
         "phi3",
         ("phi3",),
         keys=(
-            "context_length", "rope.scaling.original_context_length", "embedding_length", "feed_forward_length",
-            "block_count", *_HEADS, "attention.layer_norm_rms_epsilon", "rope.dimension_count", "rope.freq_base",
-            "attention.sliding_window", "rope.scaling.attn_factor",
+            "rope.scaling.attn_factor", "context_length", "rope.scaling.original_context_length", "embedding_length",
+            "feed_forward_length", "block_count", *_HEADS, "attention.layer_norm_rms_epsilon", "rope.dimension_count",
+            "rope.freq_base", "attention.sliding_window",
         ),
         rules={
             "rope.dimension_count": _keys.PHI_ROTARY,
@@ -137,6 +149,7 @@ _ARCHES = (
         keys=("context_length", "embedding_length", "block_count", "feed_forward_length", "rope.dimension_count",
               "attention.head_count", "use_parallel_residual", "attention.layer_norm_epsilon"),
         ops={"attention.query_key_value": Grouped()},
+        silent=("rope_theta", "rope_scaling"),
         rules={"rope.dimension_count": _keys.ROTARY},
     ),
     Arch(
@@ -146,14 +159,17 @@ _ARCHES = (
               "attention.layer_norm_epsilon"),
         ops={"self_attention.query_key_value": Grouped()},
         rules={"context_length": _keys.CONTEXT_2048},
+        names={"post_attention_layernorm": ""},
+        silent=("rope_theta", "rope_scaling"),
     ),
-    Arch("starcoder2", ("starcoder2",)),
+    Arch("starcoder2", ("starcoder2",), silent=("sliding_window",)),
     Arch(
         "stablelm",
         ("stablelm",),
         keys=("context_length", "embedding_length", "block_count", "feed_forward_length", "rope.dimension_count",
               *_HEADS, "use_parallel_residual", "attention.layer_norm_epsilon"),
         rules={"rope.dimension_count": _keys.ROTARY},
+        silent=("rope_theta", "rope_scaling"),
     ),
     Arch(
         "olmo2",
