@@ -89,12 +89,16 @@ F32, F16, BF16, U8 = (ENCODINGS[name] for name in ("F32", "F16", "BF16", "U8"))
 # Every value of the first is a value of the second, bit patterns of NaN aside.
 _WIDER = {
     "BF16": {"F32", "F64"}, "F16": {"F32", "F64"}, "F32": {"F64"},
-    "F8_E4M3": {"F16", "BF16", "F32", "F64"}, "F8_E5M2": {"F16", "BF16", "F32", "F64"},
+    "F8_E4M3": {"F16", "BF16", "F32", "F64"}, "F8_E5M2": {"F16", "BF16", "F32", "F64"}, "F8_E8M0": {"F32", "F64"},
+    "BOOL": {"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F32", "F64"},
+    "I8": {"I16", "I32", "I64", "F32", "F64"}, "I16": {"I32", "I64", "F32", "F64"}, "I32": {"I64", "F64"},
+    "U8": {"I16", "I32", "I64", "U16", "U32", "U64", "F32", "F64"}, "U16": {"I32", "I64", "U32", "U64", "F32", "F64"},
+    "U32": {"I64", "U64", "F64"},
 }  # fmt: skip
 
 
 def widens(old: Encoding, new: Encoding) -> bool:
-    """True when decoding `old` into `new` keeps every value: float widening, or blocks into F32.
+    """True when decoding `old` into `new` keeps every value: widening, or blocks into F32.
 
     Blocks decode to F32 by definition (ggml's `to_float`), so F32 holds exactly what they mean.
     """
