@@ -30,9 +30,11 @@ def diff(
 
     Configuration, tokenizer, metadata and every tensor, whatever the formats. Exit code 1 when they differ.
     """
+    from hub.cli._progress import progress_bar
     from hub.inspection import diff as run
 
-    report = run(a, b, tolerance=tolerance, pattern=pattern, limit=limit)
+    with progress_bar() as progress:
+        report = run(a, b, tolerance=tolerance, pattern=pattern, limit=limit, progress=progress)
     if as_json:
         out.emit("diff", report)
     else:

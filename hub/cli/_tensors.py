@@ -29,10 +29,12 @@ def tensors(
 
     Name, shape, encoding, bytes; with --stats their values in short.
     """
+    from hub.cli._progress import progress_bar
     from hub.inspection import list_tensors
     from hub.opening import open_model
 
-    listed = list_tensors(model, open_model(model)[1], pattern, stats=stats)
+    with progress_bar() as progress:
+        listed = list_tensors(model, open_model(model)[1], pattern, stats=stats, progress=progress)
     if as_json:
         out.emit("tensors", listed)
     else:

@@ -19,9 +19,11 @@ def validate(
 
     NaN, Inf, zeros, dead rows, constants. Exit code 1 when the model is invalid.
     """
+    from hub.cli._progress import progress_bar
     from hub.inspection import validate as run
 
-    report = run(model, strict=strict)
+    with progress_bar() as progress:
+        report = run(model, strict=strict, progress=progress)
     if as_json:
         out.emit("validate", report)
         return int(not report.valid)

@@ -14,6 +14,7 @@ from hub.inspection._tensors import matches
 from hub.inspection._threads import in_order
 from hub.ir import Model, Tensor
 from hub.opening import open_model
+from hub.pipeline import Progress, Silent
 from hub.pipeline.compare import Comparison, compare_tensors
 
 Verdict = Literal[
@@ -95,7 +96,13 @@ class DiffReport:
 
 
 def diff(
-    a: Path, b: Path, *, tolerance: float = 0.0, pattern: str | None = None, limit: int | None = None
+    a: Path,
+    b: Path,
+    *,
+    tolerance: float = 0.0,
+    pattern: str | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
 ) -> DiffReport:
     """Compare the models at `a` and `b`. With `pattern`, only tensors that match; `limit` shortens the list only.
 
@@ -106,7 +113,8 @@ def diff(
     pairs = [p for p in _pairs(model_a, model_b) if pattern is None or matches(p[0], pattern)]
     if pattern is not None and not pairs:
         raise UsageError(f"--filter {pattern!r} matches no tensor of either model")
-    results = [*in_order(lambda pair: _compared(pair, tolerance), pairs)]
+    work = in_order(lambda pair: _compared(pair, tolerance), pairs, _nbytes, progress or Silent(), "compare")
+    results = [result for _, result in work]
     facts = compare_facts(model_a, model_b, format_a.name if format_a.name == format_b.name else None)
     counts = _counts(model_a, model_b, results, facts)
     unequal = [r for r, _ in results if not r.equal]
@@ -125,6 +133,11 @@ def _pairs(a: Model, b: Model) -> list[Pair]:
     left |= {alias: left[of] for alias, of in ties[0].items() if alias in right and of in left}
     right |= {alias: right[of] for alias, of in ties[1].items() if alias in left and of in right}
     return [(name, left.get(name), right.get(name)) for name in [*left, *(n for n in right if n not in left)]]
+
+
+def _nbytes(pair: Pair) -> int:
+    _, a, b = pair
+    return a.nbytes + b.nbytes if a and b else 0
 
 
 def _named(model: Model) -> dict[str, Tensor]:

@@ -25,8 +25,9 @@ class _Comparison:
 
 def config_stage(model: Model) -> StageResult:
     """PASS when every required fact is stated and the dimensions derived from them are the tensors' shapes."""
-    if not model.config:
-        return result(Stage.CONFIG, "SKIP", "the source has no configuration")
+    if not model.config or not model.tensors:
+        missing = "configuration" if model.tensors else "tensors"
+        return result(Stage.CONFIG, "SKIP", f"the source has no {missing}")
     try:
         known = family(model.config)
         problems = [*_stated(known, model)] if known else []
@@ -45,6 +46,8 @@ def config_stage(model: Model) -> StageResult:
 
 def architecture_stage(model: Model) -> StageResult:
     """PASS when the family is known and its tensors are all there and no others."""
+    if not model.tensors:
+        return result(Stage.ARCHITECTURE, "FAIL", "the source has no tensors")
     if not model.config and model.naming == "hf":
         return result(Stage.ARCHITECTURE, "SKIP", "the source has no configuration")
     try:

@@ -14,6 +14,7 @@ from hub import codecs
 from hub.errors import HubError, UnsupportedFile
 from hub.inspection._threads import in_order
 from hub.ir import Tensor
+from hub.pipeline import Progress, Silent
 
 Values = NDArray[Any]
 LISTED_ROWS = 1 << 20
@@ -118,10 +119,9 @@ def scan(tensor: Tensor) -> Scan:
     return totals
 
 
-def scan_all(tensors: Iterable[Tensor]) -> Iterator[tuple[Tensor, Scan | HubError]]:
+def scan_all(tensors: Iterable[Tensor], progress: Progress | None = None) -> Iterator[tuple[Tensor, Scan | HubError]]:
     """Each tensor with its totals, in order, or with what kept it from being read; several threads."""
-    listed = list(tensors)
-    return zip(listed, in_order(_scan_or_error, listed), strict=True)
+    return in_order(_scan_or_error, list(tensors), lambda t: t.nbytes, progress or Silent(), "read")
 
 
 def _scan_or_error(tensor: Tensor) -> Scan | HubError:

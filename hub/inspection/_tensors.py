@@ -10,6 +10,7 @@ from pathlib import Path
 from hub.errors import HubError, UnsupportedFile, UsageError
 from hub.inspection._stats import Stats, scan_all
 from hub.ir import Model, Tensor
+from hub.pipeline import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,12 @@ def select(model: Model, pattern: str | None) -> dict[str, Tensor]:
     return found
 
 
-def list_tensors(path: Path, model: Model, pattern: str | None = None, *, stats: bool = False) -> TensorList:
+def list_tensors(
+    path: Path, model: Model, pattern: str | None = None, *, stats: bool = False, progress: Progress | None = None
+) -> TensorList:
     """The tensors of `model` whose names match `pattern`; `stats` reads their values, in pieces."""
     chosen = select(model, pattern)
-    lines = tuple(_with_stats(chosen) if stats else map(_line, chosen.values()))
+    lines = tuple(_with_stats(chosen, progress) if stats else map(_line, chosen.values()))
     size = sum(t.nbytes for t in chosen.values())
     return TensorList(path, len(model.tensors), len(chosen), size, dict(model.ties), lines)
 
@@ -66,8 +69,8 @@ def _line(tensor: Tensor, stats: Stats | None = None, problem: str | None = None
     )
 
 
-def _with_stats(tensors: dict[str, Tensor]) -> Iterator[TensorLine]:
-    for tensor, result in scan_all(tensors.values()):
+def _with_stats(tensors: dict[str, Tensor], progress: Progress | None) -> Iterator[TensorLine]:
+    for tensor, result in scan_all(tensors.values(), progress):
         if isinstance(result, UnsupportedFile):
             yield _line(tensor, problem=result.message)
         elif isinstance(result, HubError):

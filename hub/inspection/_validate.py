@@ -13,6 +13,7 @@ from hub.inspection._stats import Scan, scan_all
 from hub.interface import Outcome
 from hub.ir import Model, Tensor
 from hub.opening import open_model
+from hub.pipeline import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ValidationReport:
     checks: tuple[Check, ...]
 
 
-def validate(path: Path, *, strict: bool = False) -> ValidationReport:
+def validate(path: Path, *, strict: bool = False, progress: Progress | None = None) -> ValidationReport:
     """Check the structure and every value of the model at `path`. Damage is a failed check, never an error."""
     found = identify(path)
     stages = structure(path, found)
@@ -61,12 +62,12 @@ def validate(path: Path, *, strict: bool = False) -> ValidationReport:
         checks += _skipped("the file is of no known format")
     else:
         name = found.name
-        checks += _content(path, found.name, strict=strict)
+        checks += _content(path, found.name, strict, progress)
     score = _score(checks)
     return ValidationReport(path, name, not score.failed and score.ran > 0, strict, score, tuple(checks))
 
 
-def _content(path: Path, name: str, *, strict: bool) -> list[Check]:
+def _content(path: Path, name: str, strict: bool, progress: Progress | None) -> list[Check]:
     try:
         model = open_model(path, name)[1]
     except UnsupportedFile as error:
@@ -75,15 +76,15 @@ def _content(path: Path, name: str, *, strict: bool) -> list[Check]:
         return [Check("read", "FAIL", error.message), *_skipped("the model cannot be opened")[1:]]
     if not model.tensors:
         return _skipped("the model has no tensors")
-    return list(_examine(model, strict=strict))
+    return list(_examine(model, strict, progress))
 
 
-def _examine(model: Model, *, strict: bool) -> Iterator[Check]:
+def _examine(model: Model, strict: bool, progress: Progress | None) -> Iterator[Check]:
     context = Context.of(model)
     remarks: dict[str, list[Remark]] = {name: [] for name in CHECKS}
     unread: list[Remark] = []
     undecoded: list[Remark] = []
-    for tensor, scan in scan_all(model.tensors.values()):
+    for tensor, scan in scan_all(model.tensors.values(), progress):
         if isinstance(scan, Scan):
             _apply(tensor, scan, context, remarks)
         elif isinstance(scan, UnsupportedFile):
@@ -91,9 +92,9 @@ def _examine(model: Model, *, strict: bool) -> Iterator[Check]:
         else:
             unread.append(Remark(tensor.name, "fail", scan.message))
     looked = len(model.tensors) - len(unread) - len(undecoded)
-    yield _judged("read", unread + undecoded, len(model.tensors), strict=strict)
+    yield _judged("read", unread + undecoded, len(model.tensors), strict)
     for name, found in remarks.items():
-        yield _judged(name, found, looked, strict=strict) if looked else Check(name, "SKIP", "no tensor can be decoded")
+        yield _judged(name, found, looked, strict) if looked else Check(name, "SKIP", "no tensor can be decoded")
 
 
 def _apply(tensor: Tensor, scan: Scan, context: Context, remarks: dict[str, list[Remark]]) -> None:
@@ -101,7 +102,7 @@ def _apply(tensor: Tensor, scan: Scan, context: Context, remarks: dict[str, list
         remarks[name] += check(tensor, scan, context)
 
 
-def _judged(name: str, remarks: list[Remark], looked: int, *, strict: bool) -> Check:
+def _judged(name: str, remarks: list[Remark], looked: int, strict: bool) -> Check:
     grave = {"fail", "warning"} if strict else {"fail"}
     failed = [r for r in remarks if r.severity in grave]
     if failed:
