@@ -3,7 +3,7 @@
 `vocabulary` is "spm:<family>" or the name of a pre-tokenizer, "bert-bge" for WordPiece. `lost` names configuration keys
 that llama.cpp's script leaves out of the file and nothing in it implies: a model read back from that file alone
 cannot give the original's numbers, and the reader has to say so by that name. `unwritten` says why the script cannot
-write the case at all.
+write the case at all. `rewrite` names what is done to the weights' file afterwards (see `factory`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Case:
     lost: tuple[str, ...] = ()
     shards: bool = False
     unwritten: str = ""
+    rewrite: Literal["", "published gpt2", "head stored"] = ""
 
     @property
     def pre(self) -> str | None:
@@ -176,12 +177,16 @@ CASES: tuple[Case, ...] = (
     _mixtral("mixtral", **_SPM),
     _qwen2("qwen2"),
     _qwen2("qwen2_tied", _TIED, dtype="bfloat16"),
+    _qwen2("qwen2_modern", modern=True),
+    _qwen2("qwen2_unused_window", extra={"sliding_window": 64, "use_sliding_window": False, "max_window_layers": 1}),
     _qwen2("qwen2_yarn", {"rope_parameters": _YARN}),
     _qwen2moe("qwen2moe"),
     _qwen3("qwen3_head_dim_128", {"head_dim": 128}),
     _qwen3("qwen3_head_dim_32", {"head_dim": 32, **_TIED}),
     _qwen3moe("qwen3moe"),
+    _qwen3moe("qwen3moe_unnormalised", {"norm_topk_prob": False}, lost=("norm_topk_prob",)),
     _gemma("gemma", **_SPM_GEMMA),
+    _gemma("gemma_head_stored", **_SPM_GEMMA, rewrite="head stored"),
     _gemma2("gemma2", **_SPM_GEMMA),
     _gemma2("gemma2_bf16", **_SPM_GEMMA, dtype="bfloat16"),
     _gemma2("gemma2_27b", {
@@ -190,15 +195,20 @@ CASES: tuple[Case, ...] = (
     _gemma2("gemma2_other_scalar", {"query_pre_attn_scalar": 24}, **_SPM_GEMMA, lost=("query_pre_attn_scalar",)),
     _gemma3("gemma3", **_SPM_GEMMA),
     _gemma3("gemma3_rope_x8", {"rope_parameters": _GEMMA3_ROPE8}, **_SPM_GEMMA),
+    _gemma3("gemma3_modern", {"rope_parameters": _GEMMA3_ROPE8}, **_SPM_GEMMA, modern=True),
     _gemma3("gemma3_padded", vocabulary="spm:gemma", pad=8),
     _phi("phi2", vocabulary="gpt-2"),
     _phi("phi2_gqa", {"num_key_value_heads": 2}, "gpt-2"),
     _phi3("phi3", vocabulary="spm:phi3"),
     _phi3("phi3_window", {"sliding_window": 64}, "spm:phi3"),
     _phi3("phi3_longrope", _longrope(4096, 131072), "spm:phi3"),
+    _phi3("phi3_longrope_modern", _longrope(4096, 131072), "spm:phi3", modern=True),
     _phi3("phi3_longrope_long", _longrope(64, 512), "spm:phi3"),
     _gpt2("gpt2", {"n_positions": 1024}, "gpt-2", extra={"n_ctx": 1024}),
     _gpt2("gpt2_other_context", {"n_positions": 320}, "gpt-2", extra={"n_ctx": 320}),
+    _gpt2("gpt2_published", {
+        "n_positions": 1024,
+    }, "gpt-2", extra={"n_ctx": 1024}, rewrite="published gpt2", unwritten="it cannot map h.0.attn.bias"),
     _neox("gptneox", {
         "use_parallel_residual": True, "rope_parameters": {**_THETA_10K, "partial_rotary_factor": 0.25},
     }, "gpt-2"),
@@ -210,9 +220,13 @@ CASES: tuple[Case, ...] = (
         "new_decoder_architecture": False, "multi_query": True, "parallel_attn": True,
     }, "gpt-2", extra={"num_kv_heads": 1}),
     _falcon("falcon_40b", {"new_decoder_architecture": True, "num_kv_heads": 2}, "gpt-2"),
+    _falcon("falcon_11b", {
+        "new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1,
+    }, "gpt-2"),
     _starcoder2("starcoder2", vocabulary="starcoder"),
     _starcoder2("starcoder2_window", {"sliding_window": 32}, "starcoder", lost=("sliding_window",)),
     _stablelm("stablelm"),
+    _stablelm("stablelm_modern", modern=True),
     _stablelm("stablelm_qkv_bias", {"use_qkv_bias": True}),
     _stablelm("stablelm_parallel", {"use_parallel_residual": True}),
     _stablelm("stablelm_parallel_qk_norm", {
