@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from hub.ir import Change, Model, Tensor
+from hub.errors import HubError, UnsupportedFile
+from hub.ir import F32, Change, Model, Tensor
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
 
@@ -203,7 +204,10 @@ class Format(Protocol):
 
 
 class BaseFormat:
-    """Defaults for a format: names stay, encodings that the format cannot hold become F32, nothing is aligned."""
+    """Defaults for a format: names stay, encodings that it cannot hold become F32, files without damage pass.
+
+    A subclass sets `name` and `capabilities`, and implements `read` and `write`.
+    """
 
     title: str = ""
     extensions: tuple[str, ...] = ()
@@ -217,3 +221,29 @@ class BaseFormat:
     def sniff(self, path: Path, head: bytes) -> bool:
         """True when one of the declared magics is there."""
         return any(m.matches(head) for m in self.magic)
+
+    def read(self, path: Path) -> Model:
+        """The model at `path`; a format implements this."""
+        raise UnsupportedFile(f"{self.name} can be written, not read", file=path)
+
+    def plan(self, model: Model, options: Options) -> Plan:
+        """Every tensor under its own name, as F32 where the format cannot hold its encoding."""
+        from hub.codecs import recode
+
+        planned = []
+        for name, tensor in model.tensors.items():
+            if tensor.encoding.name in self.capabilities.encodings:
+                planned.append(PlannedTensor(tensor, (name,)))
+            else:
+                reason = f"{self.name} has no {tensor.encoding}"
+                planned.append(PlannedTensor(recode(tensor, F32), (name,), reason))
+        return Plan(self.name, planned, document=model)
+
+    def validate(self, path: Path) -> Iterator[Finding]:
+        """One finding: whether the file can be read; the stages of its own that a format has no word on are SKIP."""
+        try:
+            self.read(path)
+        except HubError as error:
+            yield Finding(Stage.HEADER, "FAIL", error.message, error.offset, error.tensor)
+        else:
+            yield Finding(Stage.HEADER, "PASS", "the file can be read")

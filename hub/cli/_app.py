@@ -1,6 +1,7 @@
 """The program: which commands there are, what becomes of errors, and exit codes.
 
-Exit codes: 0 yes, 1 the answer is no, 2 usage or could not run, 130 interrupted, 141 nobody reads the output.
+Exit codes: 0 yes, 1 the answer is no, 2 usage or could not run, 130 interrupted, 143 terminated,
+141 nobody reads the output.
 """
 
 from __future__ import annotations
@@ -101,6 +102,11 @@ def main(args: Sequence[str] | None = None) -> int:
         code = _failed(error)
     _warn()
     return code if isinstance(code, int) else 0
+
+
+def _terminated(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is signal's
+    """End as the signal asks, but through every `finally`, so that nothing half written stays."""
+    raise SystemExit(128 + number)
 
 
 def _failed(error: Exception) -> int:
