@@ -13,7 +13,7 @@ from hub_safetensors._card import read_card, write_card
 from hub_safetensors._companions import OWN
 from hub_safetensors._json import read_object, write_object
 from hub_safetensors._own import checksums, write_own
-from hub_safetensors._reading import NAME
+from hub_safetensors._record import NAME, Record
 
 # torch's names of the floating types, as config.json states them.
 TORCH = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -81,7 +81,7 @@ def _config(done: Documents, model: Model, family: Family | None, dtype: str | N
 
 def _restated(done: Documents, model: Model, verbatim: bytes, dtype: str | None) -> dict[str, Any]:
     """The source's config.json, its dtype changed when the weights' has changed."""
-    was = model.source.get().get(NAME, {}).get("dtype")
+    was = Record.of(model.source.get()).dtype
     if not was or was == dtype or dtype not in TORCH:
         return {}
     keys = [key for key in ("torch_dtype", "dtype") if model.config.get(key) not in (None, TORCH[dtype])]

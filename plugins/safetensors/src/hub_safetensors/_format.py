@@ -12,7 +12,8 @@ from hub_safetensors._companions import OWN
 from hub_safetensors._documents import TOKENIZER_FILES
 from hub_safetensors._locate import is_model_folder
 from hub_safetensors._planning import Layout, make_plan
-from hub_safetensors._reading import NAME, TITLE, read_model
+from hub_safetensors._reading import TITLE, read_model
+from hub_safetensors._record import NAME
 from hub_safetensors._validate import ALIGNMENT, findings
 from hub_safetensors.container import DTYPES, plausible
 

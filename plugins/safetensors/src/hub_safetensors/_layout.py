@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub.errors import DamagedFile
 from hub.interface import Placement
 from hub.ir import Tensor
+from hub_safetensors._json import read_object, write_object
 from hub_safetensors._locate import INDEX, WEIGHTS
-from hub_safetensors.container import Entry, Header, arrange, header_bytes, parse_header
+from hub_safetensors._record import FileRecord
+from hub_safetensors.container import Entry, Header, arrange, check_entries, header_bytes, parse_header
 
 PT = {"format": "pt"}  # transformers asks for this key
 
@@ -44,25 +44,28 @@ def recorded(
             file["tensors"] = [e.name for e in header.entries]
         files.append(file)
     block: dict[str, Any] = {"files": files}
-    if index is not None and index != index_bytes({n: h.entries for n, h in headers.items()}):
-        block["index"] = index.decode("utf-8", "surrogateescape")
+    if index is not None:
+        entries = {name: header.entries for name, header in headers.items()}
+        stated = read_object(index, INDEX).get("metadata")
+        same = isinstance(stated, dict) and index == index_bytes(entries, stated)
+        block["index"] = {"metadata": stated} if same else {"text": index.decode("utf-8", "surrogateescape")}
     return block
 
 
 def as_recorded(
-    files: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor], extra: Mapping[str, str]
+    files: Sequence[FileRecord], tensors: Mapping[str, Tensor], extra: Mapping[str, str]
 ) -> list[WeightsFile] | None:
     """The files of a record with `extra` metadata; None when its tensors are not just these."""
     out = []
     left = set(tensors)
     for file in files:
-        header = _recorded_header(file, tensors)
+        header = _header(file, tensors)
         names = {e.name for e in header.entries} if header else set()
         if header is None or not names <= left or not all(_fits(e, tensors[e.name]) for e in header.entries):
             return None
         left -= names
         raw = header_bytes(header.entries, {**header.metadata, **extra}) if extra else header.raw
-        out.append(WeightsFile.of(str(file.get("name", WEIGHTS)), header.entries, raw, tensors))
+        out.append(WeightsFile.of(file.name, header.entries, raw, tensors))
     return out if out and not left else None
 
 
@@ -77,20 +80,20 @@ def anew(tensors: Mapping[str, Tensor], shard_size: int | None, metadata: Mappin
     return out
 
 
-def index_of(files: Sequence[WeightsFile], recorded_index: str | None) -> dict[str, bytes]:
-    """The index of several files, under its name; of one file only when the source had one."""
-    if recorded_index is not None:
-        return {INDEX: recorded_index.encode("utf-8", "surrogateescape")}
+def index_of(files: Sequence[WeightsFile], record: Mapping[str, Any]) -> dict[str, bytes]:
+    """The index of several files, under its name, as `record` has it; of one file only when the source had one."""
+    if "text" in record:
+        return {INDEX: str(record["text"]).encode("utf-8", "surrogateescape")}
     entries = {f.name: [Entry.of(t) for _, t in f.placements] for f in files}
-    return {INDEX: index_bytes(entries)} if len(files) > 1 else {}
+    total = {"total_size": sum(t.nbytes for f in files for _, t in f.placements)}
+    metadata = record.get("metadata", total)
+    return {INDEX: index_bytes(entries, metadata)} if record or len(files) > 1 else {}
 
 
-def index_bytes(files: Mapping[str, Iterable[Entry]]) -> bytes:
+def index_bytes(files: Mapping[str, Iterable[Entry]], metadata: Mapping[str, Any]) -> bytes:
     """model.safetensors.index.json as transformers writes it."""
     weight_map = {e.name: name for name, entries in files.items() for e in entries}
-    total = sum(e.stop - e.start for entries in files.values() for e in entries)
-    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    return (json.dumps(index, indent=2, sort_keys=True) + "\n").encode()
+    return write_object({"metadata": dict(metadata), "weight_map": weight_map})
 
 
 def _packed(tensors: Iterable[Tensor], limit: int) -> list[list[Tensor]]:
@@ -110,17 +113,16 @@ def _packed(tensors: Iterable[Tensor], limit: int) -> list[list[Tensor]]:
     return [*done, shard] if shard else done
 
 
-def _recorded_header(file: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Header | None:
-    if "header" in file:
-        try:
-            return parse_header(str(file["header"]).encode(), "the recorded header")
-        except DamagedFile:
-            return None
-    names = file.get("tensors", list(tensors))
+def _header(file: FileRecord, tensors: Mapping[str, Tensor]) -> Header | None:
+    if file.header is not None:
+        header = parse_header(file.header.encode(), f"the record of {file.name}")
+        check_entries(header, header.start + sum(e.stop - e.start for e in header.entries), file.name)
+        return header
+    names = tensors if file.tensors is None else file.tensors
     if not all(name in tensors for name in names):
         return None
-    entries, metadata = arrange(Entry.of(tensors[name]) for name in names), file.get("metadata", {})
-    return Header(header_bytes(entries, metadata), tuple(entries), metadata)
+    entries = arrange(Entry.of(tensors[name]) for name in names)
+    return Header(header_bytes(entries, file.metadata), tuple(entries), file.metadata)
 
 
 def _fits(entry: Entry, tensor: Tensor) -> bool:

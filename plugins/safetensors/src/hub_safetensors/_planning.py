@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from hub import codecs
 from hub.architectures import Family
 from hub.errors import UnmappedTensor, UnsupportedFile, UsageError
 from hub.interface import Options, Plan, PlannedTensor
-from hub.ir import ENCODINGS, F32, Model, Tensor
-from hub_safetensors._companions import embedded, unpacked
+from hub.ir import F32, Model, Tensor
+from hub_safetensors._companions import embedded
 from hub_safetensors._documents import documents
 from hub_safetensors._layout import PT, WeightsFile, anew, as_recorded, index_of
 from hub_safetensors._locate import WEIGHTS
-from hub_safetensors._naming import joined_stack, restored
-from hub_safetensors._reading import NAME, TITLE, family_of, main_dtype
+from hub_safetensors._naming import restored
+from hub_safetensors._reading import TITLE, family_of, main_dtype
+from hub_safetensors._record import NAME, Record
 from hub_safetensors._ties import ties_words
 from hub_safetensors.container import DTYPES, MAX_HEADER
 
@@ -33,39 +33,31 @@ def make_plan(model: Model, options: Options) -> Plan:
     """How `model` becomes one file or a folder; `UnsupportedFile` when it cannot."""
     if options.shard_size is not None and not options.folder:
         raise UsageError("--shard-size needs a folder as target; a single file is never cut")
-    block: Mapping[str, Any] = model.source.get().get(NAME, {})
-    if options.folder and model.naming == "native" and not block:
+    record = Record.of(model.source.get())
+    if options.folder and model.naming == "native" and not record:
         raise UnmappedTensor(
             "the architecture is in no table, so its tensors have no Hugging Face names",
             file=model.path,
             hint="write a single .safetensors file, which keeps the source's own names",
         )
     family = family_of(model)
-    planned = _planned(model, block, family)
+    planned = _planned(model, record, family)
     tensors = {p.tensor.name: p.tensor for p in planned}
     docs = documents(model, family, main_dtype(tensors), options)
-    weights, index = _files(tensors, block, docs.files, options)
+    weights, index = _files(tensors, record, docs.files, options)
     return Plan(
         NAME,
         planned,
         facts=docs.facts,
-        notes=[*docs.notes, *_native_note(model, options, block)],
+        notes=[*docs.notes, *_native_note(model, options, record)],
         document=Layout(tuple(weights), {**docs.files, **index} if options.folder else {}),
     )
 
 
-def _planned(model: Model, block: Mapping[str, Any], family: Family | None) -> list[PlannedTensor]:
-    planned: list[PlannedTensor] = []
-    shapes = block.get("stacked", {})
-    for name, parts in restored(model.tensors, block, family).items():
-        whole = model.tensors[parts[0]]
-        stack = joined_stack(name, [model.tensors[p] for p in parts], tuple(shapes[name])) if name in shapes else whole
-        if stack is None:
-            planned += [_held(model.tensors[p], (p,)) for p in parts]
-        else:
-            planned.append(_held(stack.named(name), tuple(parts)))
+def _planned(model: Model, record: Record, family: Family | None) -> list[PlannedTensor]:
+    planned = [_held(tensor, sources) for tensor, sources in restored(model.tensors, record)]
     taken = {p.tensor.name for p in planned}
-    extra = [*_copies(model, block, family), *_buffers(block)]
+    extra = [*_copies(model, record, family), *_buffers(record)]
     return planned + [p for p in extra if p.tensor.name not in taken]
 
 
@@ -78,15 +70,16 @@ def _held(tensor: Tensor, sources: tuple[str, ...], reason: str = "") -> Planned
     return PlannedTensor(codecs.recode(tensor, F32), sources, f"{TITLE} has no {tensor.encoding}: decoded to F32")
 
 
-def _copies(model: Model, block: Mapping[str, Any], family: Family | None) -> list[PlannedTensor]:
+def _copies(model: Model, record: Record, family: Family | None) -> list[PlannedTensor]:
     """Tied tensors that are written all the same: the source did, or a loader would not tie them."""
-    recorded = block.get("copies", {})
-    untied = family is not None and not block and not ties_words(family, model.config)
+    untied = family is not None and not record and not ties_words(family, model.config)
     out = []
     for alias, target in model.ties.items():
-        if target in model.tensors and (alias in recorded or (untied and _says_untied(model))):
-            copy = model.tensors[target].named(recorded.get(alias, alias))
-            out.append(_held(copy, (), f"a copy of {target}: the source stores it" if alias in recorded else _UNTIED))
+        if target in model.tensors and (alias in record.copies or (untied and _says_untied(model))):
+            copy = model.tensors[target].named(record.copies.get(alias, alias))
+            out.append(
+                _held(copy, (), f"a copy of {target}: the source stores it" if alias in record.copies else _UNTIED)
+            )
     return out
 
 
@@ -97,44 +90,37 @@ def _says_untied(model: Model) -> bool:
     return "tie_word_embeddings" in model.config or "config.json" in model.files
 
 
-def _buffers(block: Mapping[str, Any]) -> list[PlannedTensor]:
+def _buffers(record: Record) -> list[PlannedTensor]:
     """Tensors that the source stored though the model's class works them out."""
-    out = []
-    for name, b in block.get("buffers", {}).items():
-        data = unpacked(b["zlib"], "the recorded tensors", name)
-        out.append(
-            PlannedTensor(Tensor.from_bytes(name, b["shape"], ENCODINGS[b["dtype"]], data), (), "as the source has it")
-        )
-    return out
+    return [PlannedTensor(tensor, (), "as the source has it") for tensor in record.computed()]
 
 
 def _files(
-    tensors: Mapping[str, Tensor], block: Mapping[str, Any], files: Mapping[str, bytes], options: Options
+    tensors: Mapping[str, Tensor], record: Record, files: Mapping[str, bytes], options: Options
 ) -> tuple[list[WeightsFile], dict[str, bytes]]:
     """The weights files, and the index over them for a folder."""
     extra = {} if options.folder else embedded(files)
-    kept = _metadata(block)
     recorded: list[WeightsFile] | None = None
-    if options.shard_size is None and (len(block.get("files", ())) == 1 or (options.folder and block.get("folder"))):
-        files_then = block["files"] if block.get("folder") else [{**block["files"][0], "name": WEIGHTS}]
+    if options.shard_size is None and (len(record.files) == 1 or (options.folder and record.folder)):
+        files_then = record.files if record.folder else [replace(record.files[0], name=WEIGHTS)]
         recorded = as_recorded(files_then, tensors, extra)
-    weights = recorded if recorded is not None else anew(tensors, options.shard_size, {**kept, **extra})
+    weights = recorded or anew(tensors, options.shard_size, {**_metadata(record), **extra})
     if len(weights[0].raw) > MAX_HEADER:
         raise UnsupportedFile(
             f"the documents make a header of {len(weights[0].raw)} bytes; the format allows {MAX_HEADER}",
             hint="write a folder: a target without extension",
         )
-    return weights, index_of(weights, block.get("index") if recorded else None) if options.folder else {}
+    return weights, index_of(weights, record.index if recorded else {}) if options.folder else {}
 
 
-def _metadata(block: Mapping[str, Any]) -> dict[str, str]:
+def _metadata(record: Record) -> dict[str, str]:
     """`__metadata__` of new files: the source's where all its files agree, and the key that transformers asks for."""
-    stated = [f.get("metadata", {}) for f in block.get("files", ())]
+    stated = [file.metadata for file in record.files]
     agreed = {k: v for k, v in (stated[0] if stated else {}).items() if all(s.get(k) == v for s in stated)}
     return PT | agreed
 
 
-def _native_note(model: Model, options: Options, block: Mapping[str, Any]) -> list[str]:
-    if model.naming == "hf" or options.folder or block:
+def _native_note(model: Model, options: Options, record: Record) -> list[str]:
+    if model.naming == "hf" or options.folder or record:
         return []
     return ["the architecture is in no table: tensors keep the source's own names and values"]

@@ -28,10 +28,10 @@ from hub_safetensors._layout import recorded
 from hub_safetensors._locate import Located, locate, read_index
 from hub_safetensors._naming import Normalised, normalised
 from hub_safetensors._own import Own
+from hub_safetensors._record import NAME
 from hub_safetensors._ties import find_ties
 from hub_safetensors.container import Header, read_header
 
-NAME = "safetensors"
 TITLE = "SafeTensors"
 _BUFFER_LIMIT = 1 << 20  # bytes that a record spends on one tensor that the model's class works out by itself
 
