@@ -11,7 +11,7 @@ from hub.errors import UnsupportedFile, UsageError
 from hub.ir import ENCODINGS, Bytes, Encoding
 
 # Values that one call of a kernel works on: its temporaries stay in the second-level cache.
-_CHUNK = 1 << 16
+_CHUNK = 1 << 17
 
 _BLOCK_DECODERS: dict[str, Decoder] = (
     _legacy.DECODERS | _kquants.DECODERS | _iquants.DECODERS | _lowbit.DECODERS | _fp4.DECODERS | _apr.DECODERS

@@ -35,6 +35,8 @@ def span(tensor: Tensor, start: int, stop: int) -> Values:
 
 def _flat_span(tensor: Tensor, start: int, stop: int) -> Values:
     old = tensor.encoding
+    if start == stop:
+        return np.empty(0, np.float32)
     first = start // old.block
     head = _bytes(tensor.rows, 0, old.header)
     body = _bytes(tensor.rows, old.header + first * old.nbytes, old.header + -(-stop // old.block) * old.nbytes)
@@ -67,7 +69,8 @@ class Recoded(Rows):
 
     def fill(self, start: int, stop: int, out: Bytes) -> None:
         if self.encoding.flat:
-            _fill_flat(self.base, self.encoding, out[0])
+            with np.errstate(all="ignore"):
+                _fill_flat(self.base, self.encoding, out[0])
             return
         piece = span(self.base, start * self.columns, stop * self.columns)
         np.copyto(out, encode(self.encoding, piece.reshape(stop - start, self.columns)))
@@ -117,7 +120,8 @@ class Shifted(Rows):
         self.change = max(Change.EXACT, base.change)
 
     def fill(self, start: int, stop: int, out: Bytes) -> None:
-        piece = _floats(self.base, start * self.columns, stop * self.columns) + np.float32(self.delta)
+        with np.errstate(all="ignore"):
+            piece = _floats(self.base, start * self.columns, stop * self.columns) + np.float32(self.delta)
         np.copyto(out, piece.reshape(stop - start, self.columns).view(np.uint8))
 
 
