@@ -72,20 +72,22 @@ def _regenerated(tokenizer: Tokenizer | None) -> dict[str, Value]:
 
 
 def _entries(originals: Mapping[str, Tensor], model: Model) -> list[Json]:
-    again = _planned_again(model)
-    return [_entry(tensor, again.get(name), model.naming == "native") for name, tensor in originals.items()]
-
-
-def _planned_again(model: Model) -> dict[str, Tensor]:
-    """The tensors that writing `model` would give, its small computed ones settled, so that nothing is undone."""
+    plain: dict[str, Json] = {name: {"name": name, "encoding": t.encoding.name} for name, t in originals.items()}
     if model.naming == "native":
-        return dict(model.tensors)
-    settled = {name: settle(tensor) for name, tensor in model.tensors.items()}
+        return list(plain.values())
+    again = _planned_again(model, Block(0, {}, plain, frozenset()))
+    return [plain[name] | _bytes(tensor, again.get(name)) for name, tensor in originals.items()]
+
+
+def _planned_again(model: Model, block: Block) -> dict[str, Tensor]:
+    """The tensors that writing `model` would give, its small computed ones settled, so that nothing is undone."""
+    settled = replace(model, tensors={name: settle(tensor) for name, tensor in model.tensors.items()})
     try:
-        planned = from_canonical(replace(model, tensors=settled)).tensors
-    except HubError:
+        planned = from_canonical(settled).tensors
+    except HubError:  # what cannot be planned is all put back from its bytes, as far as they are small
         return {}
-    return {p.tensor.name: p.tensor for p in planned} | settled
+    own_names = {name: tensor for name, tensor in settled.tensors.items() if name in block.tensors}
+    return own_names | {p.tensor.name: fit(p, settled, block).tensor for p in planned}
 
 
 def settle(tensor: Tensor) -> Tensor:
@@ -95,16 +97,16 @@ def settle(tensor: Tensor) -> Tensor:
     return Tensor.from_bytes(tensor.name, tensor.shape, tensor.encoding, tensor.read())
 
 
-def _entry(tensor: Tensor, again: Tensor | None, native: bool) -> Json:
-    entry: Json = {"name": tensor.name, "encoding": tensor.encoding.name}
+def _bytes(tensor: Tensor, again: Tensor | None) -> Json:
+    """The bytes of `tensor`, when writing it again, as `again`, would not give them."""
     moved = again is not None and again.change < Change.EXACT and not isinstance(again.rows, MemoryRows)
-    if native or moved or tensor.nbytes > SMALL:
-        return entry
+    if moved or tensor.nbytes > SMALL:
+        return {}
     data = tensor.read()
     made = b"" if again is None else again.read()
     if made == data:
-        return entry
-    return entry | {"shape": list(tensor.shape), "base64": carried.to_base64(data), "crc32": crc32(made)}
+        return {}
+    return {"shape": list(tensor.shape), "base64": carried.to_base64(data), "crc32": crc32(made)}
 
 
 def put_back(planned: list[PlannedTensor], block: Block) -> list[PlannedTensor]:
@@ -131,12 +133,12 @@ def _original(entry: Json, made: PlannedTensor | None) -> PlannedTensor | None:
     return PlannedTensor(tensor, () if made is None else made.sources, "the bytes the file had")
 
 
-def fit(planned: PlannedTensor, block: Block | None) -> PlannedTensor:
-    """`planned` in an encoding for GGUF; one that the file had stays as it was."""
+def fit(planned: PlannedTensor, model: Model, block: Block | None) -> PlannedTensor:
+    """`planned` in an encoding for GGUF; one that the file had, and the model still has, stays as it was."""
     tensor = planned.tensor
     had = None if block is None else block.encoding(tensor.name)
-    if had is not None and had != tensor.encoding.name and tensor.change is Change.EXACT:
-        back = codecs.recode(tensor, ENCODINGS[had]) if codecs.can_encode(ENCODINGS[had]) else tensor
-        tensor = back if back.change < Change.EXACT else tensor
-    made, reason = fitted(tensor, kept=had == tensor.encoding.name)
+    kept = had is not None and {model.tensors[name].encoding.name for name in planned.sources} == {had}
+    if kept and had != tensor.encoding.name:  # widened for llama.cpp, which takes it as the file had it
+        tensor = codecs.recode(tensor, ENCODINGS[str(had)])
+    made, reason = fitted(tensor, kept)
     return replace(planned, tensor=made, reason=planned.reason or reason)

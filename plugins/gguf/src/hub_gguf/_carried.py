@@ -28,7 +28,7 @@ FILE, SOURCE, TENSOR = "hub.file.", "hub.source.", "hub.tensor."
 CONFIG, TENSORS, GUARD = "hub.config", "hub.tensors", "hub.crc32"
 
 _SHORT = 1024
-_LARGEST = 1 << 27
+LARGEST = 1 << 27
 Keys = Mapping[str, Value]
 
 
@@ -50,11 +50,11 @@ def unpacked(key: str, value: Value) -> bytes:
         raise DamagedFile(f"key {key!r} is neither a string nor an array of bytes")
     stream = zlib.decompressobj()
     try:
-        data = stream.decompress(value.data.raw, _LARGEST)
+        data = stream.decompress(value.data.raw, LARGEST)
     except zlib.error as error:
         raise DamagedFile(f"key {key!r} cannot be decompressed: {error}") from error
     if not stream.eof:
-        raise DamagedFile(f"key {key!r} is cut short, or larger than {_LARGEST} bytes when decompressed")
+        raise DamagedFile(f"key {key!r} is cut short, or larger than {LARGEST} bytes when decompressed")
     return data
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
+from hub import codecs
 from hub.errors import HubError, MissingFact, UnsupportedFile
 from hub.interface import Fact, Options, Plan, PlannedTensor
 from hub.ir import Change, Config, Model, Tensor, Tokenizer
@@ -113,7 +114,7 @@ def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | No
 
 
 def _fit_tensors(draft: _Draft) -> None:
-    draft.tensors = [fit(planned, draft.block) for planned in draft.tensors]
+    draft.tensors = [fit(planned, draft.model, draft.block) for planned in draft.tensors]
     if draft.block is not None:
         draft.tensors = put_back(draft.tensors, draft.block)
 
@@ -166,26 +167,25 @@ def _changed_keys(draft: _Draft, keys: Keys) -> Keys:
 def _read_again(draft: _Draft, keys: Keys) -> Canonical:
     """What a reader will make of the planned file; small computed tensors are settled, as they will be in the file."""
     tensors = {p.tensor.name: settle(p.tensor) for p in draft.tensors}
+    if draft.model.naming == "native":
+        return Canonical(tensors, Config())
     return to_canonical(draft.arch, {key: value.plain for key, value in keys.items()}, tensors)
 
 
 def _with_carried(draft: _Draft) -> Keys:
     """All keys, those under hub. last."""
-    if draft.model.naming == "native":
-        extra = dict(_files(draft))
-    else:
-        back = _read_again(draft, draft.keys)
-        extra = dict(_files(draft))
-        extra |= _config_key(draft, extra, back.config) | _tensor_keys(draft, back)
-    if not extra:
-        return draft.keys
-    return draft.keys | extra | {carried.GUARD: carried.guard(draft.keys)}
+    back = _read_again(draft, draft.keys)
+    extra = dict(_files(draft))
+    extra |= _config_key(draft, extra, back.config) | _tensor_keys(draft, back)
+    return draft.keys | extra | ({carried.GUARD: carried.guard(draft.keys)} if extra else {})
 
 
 def _files(draft: _Draft) -> Iterable[tuple[str, Value]]:
     """Companion files and other formats' blocks; with a block of our own, only those that its file carried."""
     for name, data in draft.model.files.items():
-        if _wanted(draft, carried.FILE + name):
+        if len(data) > carried.LARGEST:
+            draft.facts.append(Fact(f"file {name}", "dropped", f"{len(data)} bytes are too many to carry"))
+        elif _wanted(draft, carried.FILE + name):
             yield carried.FILE + name, carried.packed(data)
     for name, block in draft.model.source.get().items():
         if name != "gguf" and _wanted(draft, carried.SOURCE + name):
@@ -232,7 +232,8 @@ def _record(tensor: Tensor, back: Tensor | None) -> Mapping[str, Any] | None:
         return None
     record = {"encoding": tensor.encoding.name}
     if tensor.nbytes > SMALL:  # only widened: narrowing is checked when it is read
-        return record if back.encoding != tensor.encoding else None
+        numbers = not tensor.encoding.quantized and codecs.can_encode(tensor.encoding)
+        return record if numbers and back.encoding != tensor.encoding else None
     data, made = tensor.read(), back.read()
     if made == data and back.encoding == tensor.encoding:
         return None

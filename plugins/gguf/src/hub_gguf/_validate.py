@@ -26,7 +26,7 @@ def validate(path: Path) -> Iterator[Finding]:
             yield Finding(stage, "PASS", detail)
     except HubError as error:
         yield Finding(stage, "FAIL", _said(error, path), error.offset, error.tensor)
-        yield from (Finding(s, "SKIP", f"{stage} failed") for s, _, _ in _STAGES if s > stage and _later(s, stage))
+        yield from (Finding(s, "SKIP", f"{stage} failed") for s, _, _ in _STAGES if _later(s, stage))
     yield _CHECKSUM
 
 
