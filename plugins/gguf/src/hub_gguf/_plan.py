@@ -24,6 +24,9 @@ ARCHITECTURE, FILE_TYPE = "general.architecture", "general.file_type"
 VERSION = "general.quantization_version"
 Keys = dict[str, Value]
 
+# llama.cpp's conversion script says no file type for these.
+_WITHOUT_FILE_TYPE = frozenset({"gptneox"})
+
 # A tensor that llama.cpp has no place for is carried up to this many bytes.
 LARGEST_CARRIED = 1 << 24
 
@@ -126,7 +129,8 @@ def _complete_keys(draft: _Draft) -> None:
         return
     shapes = [(p.tensor.name, p.tensor.shape) for p in draft.tensors]
     keys = {ARCHITECTURE: Value(ValueType.STRING, draft.arch), **general_keys(draft.model, shapes)} | draft.keys
-    keys[FILE_TYPE] = Value(ValueType.UINT32, _file_type(draft))
+    if draft.arch not in _WITHOUT_FILE_TYPE:
+        keys[FILE_TYPE] = Value(ValueType.UINT32, _file_type(draft))
     keys[VERSION] = Value(ValueType.UINT32, QUANTIZATION_VERSION)
     draft.keys = keys | ({} if draft.tokenizer is None else tokenizer_keys(draft.tokenizer))
     draft.facts += [Fact(key, "mapped") for key in draft.keys]
