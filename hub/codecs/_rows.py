@@ -76,13 +76,20 @@ class Recoded(Rows):
         np.copyto(out, encode(self.encoding, piece.reshape(stop - start, self.columns)))
 
     def slice(self, start: int, stop: int) -> Rows:
-        return self.take(np.arange(start, stop, dtype=np.int64))
+        if self._cuttable:
+            return self._over(self.base.rows.slice(start, stop))
+        return super().slice(start, stop)
 
     def take(self, index: Index) -> Rows:
-        if self.encoding.flat or self.base.encoding.flat:
-            return super().take(index)
-        rows = self.base.rows.take(index)
-        return Recoded(Tensor(self.base.name, (len(index), self.columns), self.base.encoding, rows), self.encoding)
+        return self._over(self.base.rows.take(index)) if self._cuttable else super().take(index)
+
+    @property
+    def _cuttable(self) -> bool:
+        return not (self.encoding.flat or self.base.encoding.flat)
+
+    def _over(self, rows: Rows) -> Rows:
+        """The same recoding of some rows of the base."""
+        return Recoded(Tensor(self.base.name, (rows.n, self.columns), self.base.encoding, rows), self.encoding)
 
 
 def _fill_flat(base: Tensor, encoding: Encoding, out: Bytes) -> None:

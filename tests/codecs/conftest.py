@@ -55,6 +55,14 @@ def hard(request: pytest.FixtureRequest) -> Floats:
     return VALUES[request.param]
 
 
+@pytest.fixture(
+    params=["normal", "laplace", "uniform", "mixed scales", "zeros", "constant", "negative constant", "ties"]
+)
+def finite(request: pytest.FixtureRequest) -> Floats:
+    """One array of ordinary values, float32 [8, 512]."""
+    return VALUES[request.param]
+
+
 @pytest.fixture
 def stored() -> Callable[[Encoding, int, int], Bytes]:
     """Random stored rows of an encoding: every bit pattern, NaN and infinite scales among them."""

@@ -125,6 +125,7 @@ def test_rows_out_of_encodings_that_ignore_rows(encoding: Encoding) -> None:
     wide = recode(base, F32)
     assert wide.rows.read(2, 5).view(np.float32).tolist() == want[2:5].tolist()
     assert wide.take(np.array([6, 0])).read() == want[[6, 0]].tobytes()
+    assert wide.slice(1, 3).read() == wide.take(np.array([1, 2])).read() == want[1:3].tobytes()
     assert recode(wide, encoding).rows is base.rows
 
 
