@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
@@ -120,15 +121,14 @@ class StringArray(LazyArray):
 
     def decode(self) -> list[Any]:
         data = self._file.read(self._offset, self._end - self._offset)
-        order: Literal["little", "big"] = "little" if self._order == "<" else "big"
-        at, out = 0, []
-        for _ in range(self._n):
-            start = at + 8
-            at = start + int.from_bytes(data[at:start], order)
-            try:
+        unpack, at, out = Struct(self._order + "Q").unpack_from, 0, []
+        try:
+            for _ in range(self._n):
+                start = at + 8
+                at = start + unpack(data, at)[0]
                 out.append(data[start:at].decode())
-            except UnicodeDecodeError:
-                raise self._bad(data[start:at], start, len(out)) from None
+        except UnicodeDecodeError:
+            raise self._bad(data[start:at], start, len(out)) from None
         return out
 
     def _bad(self, text: bytes, at: int, index: int) -> DamagedFile:
