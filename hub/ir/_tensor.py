@@ -45,7 +45,8 @@ class Tensor:
         width = encoding.row_nbytes(columns)
         if flat.size != n * width:
             raise DamagedFile(f"{n * width} bytes were expected, {flat.size} are there", tensor=name)
-        return cls(name, tuple(shape), encoding, MemoryRows(flat.reshape(n, width)))
+        rows = MemoryRows(flat.reshape(n, width) if flat.size else np.empty((0, 0), np.uint8))
+        return cls(name, tuple(shape), encoding, rows)
 
     @property
     def size(self) -> int:

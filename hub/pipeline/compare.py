@@ -119,12 +119,13 @@ def compare_tensors(a: Tensor, b: Tensor, piece: int = 1 << 18) -> Comparison:
     if not (codecs.can_decode(a.encoding) and codecs.can_decode(b.encoding)):
         return Comparison(a.name, "kind", 0, f"{a.encoding} and {b.encoding} cannot be compared by value")
     sums = _Sums()
-    columns = a.shape[-1] if a.shape else 1
-    step = max(1, piece // max(1, columns))
-    for start, x, y in _decoded(a, b, step):
-        sums.add(x, y, start)
+    for start in range(0, a.size, piece):
+        stop = min(a.size, start + piece)
+        sums.add(codecs.span(a, start, stop), codecs.span(b, start, stop), start)
     if sums.different:
-        _add_equal_pieces(sums, a, step)
+        for start in sums.equal:  # only a tensor that differs needs the equal pieces too, for its cosine
+            x = codecs.span(a, start, min(a.size, start + piece))
+            sums.dots(x, x, np.isfinite(x))
     detail = "values are equal but bytes are not" if a.encoding == b.encoding and not sums.different else ""
     return Comparison(
         a.name,
@@ -142,27 +143,8 @@ def compare_tensors(a: Tensor, b: Tensor, piece: int = 1 << 18) -> Comparison:
     )
 
 
-def _add_equal_pieces(sums: _Sums, a: Tensor, step: int) -> None:
-    """Count pieces that were equal into the cosine too; only tensors that differ need that second look."""
-    for start in sums.equal:
-        row = start // max(1, a.columns)
-        x = codecs.values(a, row, min(a.rows.n, row + step)).reshape(-1)
-        sums.dots(x, x, np.isfinite(x))
-
-
 def _bytes_equal(a: Tensor, b: Tensor, piece: int) -> bool:
     return all(np.array_equal(a.rows.read(i, j), b.rows.read(i, j)) for i, j in a.pieces(piece))
-
-
-def _decoded(a: Tensor, b: Tensor, step: int) -> Any:
-    """Flat start, and flat values of both, piece by piece; a flat encoding is one piece."""
-    if a.encoding.flat or b.encoding.flat:
-        x, y = (codecs.values(t, 0, t.rows.n).reshape(-1) for t in (a, b))
-        yield 0, x, y
-        return
-    for i in range(0, a.rows.n, step):
-        j = min(a.rows.n, i + step)
-        yield i * a.columns, codecs.values(a, i, j).reshape(-1), codecs.values(b, i, j).reshape(-1)
 
 
 def compare_mappings(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[Difference]:
