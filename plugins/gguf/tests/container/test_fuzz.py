@@ -46,7 +46,7 @@ def test_changed_bytes_are_read_or_refused(write_gguf: Any, tmp_path: Path, seed
     for _ in range(400):
         changed = bytearray(data)
         for at in rng.integers(4, end, rng.choice([1, 1, 2, 8])):
-            changed[at] = rng.choice([0, 1, 9, 0x7F, 0x80, 0xFF, rng.integers(256)])
+            changed[at] = rng.choice(np.array([0, 1, 9, 0x7F, 0x80, 0xFF, rng.integers(256)]))
         path.write_bytes(changed)
         outcomes.add(attempt(path))
         assert len(list(GgufFormat().validate(path))) == 6
