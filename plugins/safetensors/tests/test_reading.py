@@ -132,7 +132,9 @@ BROKEN = {
     "config is a list": (_write("config.json", "[]"), "a JSON object was expected"),
     "config is deep": (_write("config.json", '{"a":' * 10_000), "nests too deep"),
     "config has a long number": (_write("config.json", '{"a":' + "9" * 9_999 + "}"), "beyond all sizes"),
-    "hub.json of tomorrow": (_write("hub.json", '{"schema": 99}'), "schema 99"),
+    "model_type is a list": (_write("config.json", '{"model_type": []}'), "a value of the wrong type"),
+    "text_config is a number": (_write("config.json", '{"text_config": 3}'), "a value of the wrong type"),
+    "hub.json of tomorrow": (_write("hub.json", '{"schema": "hub/99"}'), "another release"),
 }
 
 
@@ -191,6 +193,11 @@ def test_foreign_quantization_is_refused(
     path = make_folder({**llama(), **extra}, {**config, **changes})
     with pytest.raises(UnsupportedFile, match=scheme):
         FORMAT.read(path)
+
+
+def test_a_strangers_hub_json_is_none_of_ours(folder: Path) -> None:
+    (folder / "hub.json").write_text('{"naming": "native"}')
+    assert FORMAT.read(folder).naming == "hf"
 
 
 def test_what_is_no_safetensors_is_not_claimed(tmp_path: Path) -> None:

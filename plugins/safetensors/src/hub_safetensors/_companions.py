@@ -6,6 +6,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from hub.errors import DamagedFile
@@ -18,6 +19,7 @@ _SUFFIXES = {
 }  # fmt: skip
 _BARE = {"license", "notice", "copying", "use_policy", "acceptable_use_policy", "readme", ".gitattributes"}
 _DEPTH = 3
+_MOST = 1000  # files; a folder with more is no model's own
 
 OWN = "hub.json"
 _TEXT, _PACKED = "hub.file.", "hub.packed."
@@ -131,7 +133,7 @@ def _walk(folder: Path) -> tuple[dict[str, None], list[str]]:
     """Names of companion files, sorted, and of other files that are left behind."""
     names: dict[str, None] = {}
     left: list[str] = []
-    for path in sorted(_files(folder, _DEPTH)):
+    for path in sorted(islice(_files(folder, _DEPTH), _MOST)):
         name = path.relative_to(folder).as_posix()
         if name == OWN or path.suffix == ".safetensors" or name.endswith(".safetensors.index.json"):
             continue
@@ -145,7 +147,7 @@ def _walk(folder: Path) -> tuple[dict[str, None], list[str]]:
 def _files(folder: Path, depth: int) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.is_dir():
-            if depth > 1 and not path.name.startswith((".", "__")):
+            if depth > 1 and not path.name.startswith((".", "__", "checkpoint-")):
                 yield from _files(path, depth - 1)
         elif path.is_file():
             yield path

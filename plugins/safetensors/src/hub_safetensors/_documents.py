@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub.architectures import Family
+from hub.errors import UsageError
 from hub.interface import Fact, Options
 from hub.ir import Model
 from hub_safetensors._card import read_card, write_card
@@ -137,7 +138,10 @@ def _tokenizer(done: Documents, model: Model, options: Options) -> dict[str, Any
     tokenizer = model.tokenizer.get()
     if tokenizer is None:
         return {}
-    if not _TOKENIZERS & done.files.keys():
+    verbatim = sorted(_TOKENIZERS & done.files.keys())
+    if verbatim and options.pre:
+        raise UsageError(f"--pre has no effect: {verbatim[0]} is written as the source has it")
+    if not verbatim:
         stated = replace(tokenizer, pre=options.pre) if options.pre else tokenizer
         for name, data in write_files(stated, model.config).items():
             if name not in done.files:

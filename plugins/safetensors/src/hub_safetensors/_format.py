@@ -10,7 +10,7 @@ from hub.interface import BaseFormat, Capabilities, Finding, Options, Plan, Sink
 from hub.ir import Model
 from hub_safetensors._companions import OWN
 from hub_safetensors._documents import TOKENIZER_FILES
-from hub_safetensors._locate import is_model_folder
+from hub_safetensors._locate import is_index, is_model_folder
 from hub_safetensors._planning import Layout, make_plan
 from hub_safetensors._reading import TITLE, read_model
 from hub_safetensors._record import NAME
@@ -40,7 +40,8 @@ class SafeTensors(BaseFormat):
         """True for a weights file, an index over several, or a folder with weights."""
         if path.is_dir():
             return is_model_folder(path)
-        return plausible(head, path.stat().st_size) or (head.lstrip()[:1] == b"{" and b'"weight_map"' in head)
+        size = path.stat().st_size
+        return plausible(head, size) or is_index(head, size)
 
     def read(self, path: Path) -> Model:
         """The model at `path`, canonical names, nothing decoded; see `hub.interface.Format.read`."""

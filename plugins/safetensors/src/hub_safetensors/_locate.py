@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.errors import DamagedFile, UnsupportedFile
 from hub_safetensors._companions import read_small
 from hub_safetensors._json import read_object
+from hub_safetensors.container import plausible
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -39,13 +40,23 @@ def locate(path: Path) -> Located:
     """
     if path.is_dir():
         return _in_folder(path)
-    if path.name.endswith(".index.json"):
+    if is_index(_head(path), path.stat().st_size):
         return Located(_indexed(path), path, path.parent)
     if (path.parent / "config.json").is_file() and path.suffix == SUFFIX:
         whole = _try_folder(path.parent)
         if whole is not None and path in whole.weights:
             return whole
     return Located((path,))
+
+
+def is_index(head: bytes, size: int) -> bool:
+    """True when `head`, the first bytes of a file of `size` bytes, begins an index over shards."""
+    return head.lstrip()[:1] == b"{" and b'"weight_map"' in head and not plausible(head, size)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4096)
 
 
 def _try_folder(folder: Path) -> Located | None:

@@ -1,6 +1,6 @@
 """`hub.json`: what the other files of a folder cannot hold, so that nothing is lost on the way through it.
 
-    {"schema": 1,
+    {"schema": "hub/1",
      "made": {file: crc32 of what the hub made it},
      "config": {"added": [keys], "replaced": {key: what it was}},
      "tokenizer": {"files": {file: crc32}, "left": ...},
@@ -23,7 +23,7 @@ from hub.errors import DamagedFile
 from hub_safetensors._companions import OWN, packed, unpacked
 from hub_safetensors._json import read_object
 
-_SCHEMA = 1
+_SCHEMA = "hub/1"
 _PACK_FROM = 4 << 10
 
 
@@ -40,8 +40,11 @@ class Own:
         if data is None:
             return cls({}, path)
         fields = read_object(data, path)
-        if fields.get("schema") != _SCHEMA:
-            raise DamagedFile(f"{OWN} has schema {fields.get('schema')!r}, {_SCHEMA} was expected", file=path)
+        schema = str(fields.get("schema"))
+        if not schema.startswith("hub/"):
+            return cls({}, path)  # a stranger's file of the same name
+        if schema != _SCHEMA:
+            raise DamagedFile(f"schema {schema!r} is of another release; {_SCHEMA!r} was expected", file=path)
         kept = dict(fields)
         kept["made"] = {name: crc for name, crc in _dict(fields, "made").items() if _crc(files, name) == crc}
         if (

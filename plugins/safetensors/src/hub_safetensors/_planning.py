@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub import codecs
 from hub.architectures import Family
-from hub.errors import UnmappedTensor, UnsupportedFile, UsageError
+from hub.errors import DamagedFile, UnmappedTensor, UnsupportedFile, UsageError
 from hub.interface import Options, Plan, PlannedTensor
 from hub.ir import F32, Model, Tensor
 from hub_safetensors._companions import embedded
@@ -18,7 +18,7 @@ from hub_safetensors._naming import restored
 from hub_safetensors._reading import TITLE, family_of, main_dtype
 from hub_safetensors._record import NAME, Record
 from hub_safetensors._ties import ties_words
-from hub_safetensors.container import DTYPES, MAX_HEADER
+from hub_safetensors.container import DTYPES, MAX_HEADER, METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def make_plan(model: Model, options: Options) -> Plan:
         )
     family = family_of(model)
     planned = _planned(model, record, family)
-    tensors = {p.tensor.name: p.tensor for p in planned}
+    tensors = _by_name(planned)
     docs = documents(model, family, main_dtype(tensors), options)
     weights, index = _files(tensors, record, docs.files, options)
     return Plan(
@@ -52,6 +52,20 @@ def make_plan(model: Model, options: Options) -> Plan:
         notes=[*docs.notes, *_native_note(model, options, record)],
         document=Layout(tuple(weights), {**docs.files, **index} if options.folder else {}),
     )
+
+
+def _by_name(planned: Sequence[PlannedTensor]) -> dict[str, Tensor]:
+    """The tensors to write; `DamagedFile` when the format cannot have their names."""
+    tensors: dict[str, Tensor] = {}
+    for tensor in (p.tensor for p in planned):
+        if tensor.name in tensors or tensor.name == METADATA:
+            raise DamagedFile("the header would name this twice", tensor=tensor.name)
+        try:
+            tensor.name.encode()
+        except UnicodeEncodeError:
+            raise UnsupportedFile("the header is UTF-8, and this name is not", tensor=ascii(tensor.name)) from None
+        tensors[tensor.name] = tensor
+    return tensors
 
 
 def _planned(model: Model, record: Record, family: Family | None) -> list[PlannedTensor]:
