@@ -19,12 +19,24 @@ from tests.oracle.cases import Case
 
 Field = tuple[str, Any]
 
+TEXTS = [
+    "Give me a short introduction to large language models.",
+    "def f(x):\n    return x ** 2  # ½ of it\n\n\n\tand\ttabs",
+    "Москва, 東京, العربية 123456789, naïve café — 🙂🙂",
+    "   leading and trailing   ", "I'll we've THEY'RE don't", "<|im_start|>user\nhi<|im_end|>\n",
+    "1.000.000,5 3..3", "\n\n \n", "", " ", "a\u0301 ﬁ \u00a0x", "[MASK] <s> </s> <bos> <start_of_turn>▁▁",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Backward:
-    """The script's GGUF turned into a folder by us: the largest difference in logits, what our report says is lost."""
+    """The script's GGUF turned into a folder by us: the largest difference in logits, what our report says is lost.
+
+    `tokens` holds what the two folders' tokenizers do differently.
+    """
 
     difference: float | None
+    tokens: Sequence[str] = ()
     notes: Sequence[str] = ()
     error: str = ""
 
@@ -62,7 +74,9 @@ class Row:
     def good(self) -> bool:
         """True when everything is as it should be: equal, or lost by the script and named by us."""
         b, f = self.backward, self.forward
-        back = b is None or (not b.error and (b.difference == 0.0 or (bool(self.case.lost) and self.lost_named)))
+        back = b is None or (
+            not b.error and not b.tokens and (b.difference == 0.0 or (bool(self.case.lost) and self.lost_named))
+        )
         there = f is None or not (f.error or f.tensors or f.keys)
         return back and there and not any(self.trips.values()) and (self.unwritten is None or bool(self.case.unwritten))
 
@@ -73,7 +87,8 @@ class Row:
         sides = ["not written"] * 2
         if f is not None:
             sides = ["error" if f.error else _count(found) for found in (f.tensors, f.keys)]
-        return [logits, *sides, *(_count(self.trips[via]) for via in (".gguf", ".apr"))]
+        tokens = "not written" if b is None else "error" if b.error else _count(b.tokens)
+        return [logits, tokens, *sides, *(_count(self.trips[via]) for via in (".gguf", ".apr"))]
 
     def remark(self) -> str:
         """What a reader of the line should know."""
@@ -85,7 +100,7 @@ class Row:
     def details(self) -> list[str]:
         """Every single difference, for whoever looks for the mistake."""
         b, f = self.backward, self.forward
-        out = [b.error] if b and b.error else []
+        out = [*b.tokens[:5], *([b.error] if b.error else [])] if b else []
         out += [*f.tensors[:5], *f.keys, *([f.error] if f.error else [])] if f else []
         return out + [f"via {via}: {line}" for via, lines in self.trips.items() for line in lines[:5]]
 
@@ -115,9 +130,30 @@ def backward(case: Case, folder: Path) -> Backward:
     try:
         report = convert(Request(folder / "script.gguf", target, to="safetensors"))
         difference = logits_difference(case, folder / "hf", target)
+        tokens = list(tokenizer_differences(folder / "hf", target))
     except (HubError, OSError, ValueError, KeyError, RuntimeError) as error:
         return Backward(None, error=f"{type(error).__name__}: {error}")
-    return Backward(difference, told(report))
+    return Backward(difference, tokens, told(report))
+
+
+def tokenizer_differences(one: Path, other: Path) -> Iterator[str]:
+    """One line for each text that the two folders' tokenizers encode or decode differently, and for the template."""
+    from transformers import AutoTokenizer
+
+    a, b = (AutoTokenizer.from_pretrained(path) for path in (one, other))
+    for text in TEXTS:
+        for special in (False, True):
+            ids, others = (t(text, add_special_tokens=special)["input_ids"] for t in (a, b))
+            if ids != others:
+                wrong, right = (t.convert_ids_to_tokens(i)[:12] for t, i in ((b, others), (a, ids)))
+                yield f"{text[:20]!r} is {wrong}, not {right}"
+            elif a.decode(ids) != b.decode(ids):
+                yield f"{text[:20]!r} comes back as {b.decode(ids)!r}, not {a.decode(ids)!r}"
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id"):
+        if getattr(a, name) != getattr(b, name):
+            yield f"{name} is {getattr(b, name)}, not {getattr(a, name)}"
+    if a.chat_template != b.chat_template:
+        yield f"the chat template is {b.chat_template!r}, not {a.chat_template!r}"
 
 
 def logits_difference(case: Case, one: Path, other: Path) -> float:

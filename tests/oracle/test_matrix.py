@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.oracle import compare
+from hub.interface import Options
+from hub.pipeline import Request, convert
+from tests.oracle import compare, factory
 from tests.oracle.cases import CASES, Case
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("default")]
@@ -20,9 +23,10 @@ def test_script_writes_every_case_but_the_known_ones(case: Case, matrix: Matrix)
 
 
 @written
-def test_folder_from_the_scripts_file_gives_the_same_logits(case: Case, matrix: Matrix) -> None:
+def test_folder_from_the_scripts_file_gives_the_same_logits_and_tokens(case: Case, matrix: Matrix) -> None:
     found = compare.backward(case, matrix[0] / case.name)
     assert not found.error
+    assert found.tokens == []
     if case.lost:
         assert found.difference, "nothing is lost here: the case has no point"
         assert all(any(key in note for note in found.notes) for key in case.lost), found.notes
@@ -36,6 +40,21 @@ def test_file_equals_the_scripts_tensor_for_tensor_and_key_for_key(case: Case, m
     assert not found.error
     assert found.tensors == []
     assert found.keys == []
+
+
+@pytest.mark.llama
+@pytest.mark.parametrize("case", [c for c in CASES if c.unwritten], ids=lambda case: case.name)
+def test_llama_cpp_runs_what_the_script_cannot_write(case: Case, matrix: Matrix, tmp_path: Path) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    target = tmp_path / "ours.gguf"
+    convert(Request(matrix[0] / case.name / "hf", target, options=Options(pre=case.pre)))
+    model = llama_cpp.Llama(str(target), n_ctx=256, n_threads=1, logits_all=True, verbose=False)
+    ids = factory.prompt(case, model.n_vocab())[0].tolist()
+    model.eval(ids)
+    theirs = np.array(model.scores[: len(ids)], np.float64)
+    ours = factory.logits(case, matrix[0] / case.name / "hf")[0].numpy().astype(np.float64)
+    cosines = (ours * theirs).sum(-1) / np.linalg.norm(ours, axis=-1) / np.linalg.norm(theirs, axis=-1)
+    assert cosines.min() > 0.9999
 
 
 @every_case

@@ -17,13 +17,6 @@ from tests.oracle import compare, script
 
 pytestmark = [pytest.mark.oracle, pytest.mark.llama, pytest.mark.filterwarnings("default")]
 
-TEXTS = [
-    "Give me a short introduction to large language models.",
-    "def f(x):\n    return x ** 2  # ½ of it\n\n\n\tand\ttabs",
-    "Москва, 東京, العربية 123456789, naïve café — 🙂🙂",
-    "   leading and trailing   ", "I'll we've THEY'RE don't", "<|im_start|>user\nhi<|im_end|>\n",
-    "1.000.000,5 3..3", "\n\n \n",
-]  # fmt: skip
 CHAT = [
     {"role": "system", "content": "You are terse."},
     {"role": "user", "content": "What is 2 + 2?"},
@@ -118,7 +111,7 @@ def _prompt(tokenizer: Any) -> list[int]:
 
 
 def test_tokens_are_those_of_llama_cpp(tokenizer: Any, source: Any) -> None:
-    for text in TEXTS:
+    for text in [t for t in compare.TEXTS if t]:
         theirs = source.tokenize(text.encode(), add_bos=False, special=True)
         assert tokenizer(text, add_special_tokens=False)["input_ids"] == theirs, text
         assert tokenizer.decode(theirs) == source.detokenize(theirs, special=True).decode()
