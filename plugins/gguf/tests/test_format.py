@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGUFEndian, GGUFReader, GGUFWriter
+from gguf import GGUFReader, GGUFWriter
 
 from hub import codecs
 from hub.errors import DamagedFile, MissingFact, UnsupportedFile
@@ -161,11 +161,6 @@ def test_a_vocabulary_without_pre_tokenizer_asks_for_it(llama_file: Path, write_
 def test_a_pre_tokenizer_for_no_vocabulary_is_refused(write_gguf: Any) -> None:
     with pytest.raises(UnsupportedFile, match="--pre has no effect"):
         GgufFormat().plan(read(write_gguf()), Options(pre="qwen2"))
-
-
-def test_big_endian_files_are_refused_with_what_to_do(write_gguf: Any) -> None:
-    with pytest.raises(UnsupportedFile, match=r"big-endian.*gguf-convert-endian"):
-        read(write_gguf(endianess=GGUFEndian.BIG))
 
 
 def test_nothing_of_the_payload_is_read_at_opening(llama_file: Path) -> None:

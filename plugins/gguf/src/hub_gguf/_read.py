@@ -15,9 +15,10 @@ from hub_gguf import _carried as carried
 from hub_gguf._block import make_block
 from hub_gguf._encodings import narrowed
 from hub_gguf._metadata import read_metadata
+from hub_gguf._swapped import swapped
 from hub_gguf._tokenizer import read_tokenizer
 from hub_gguf.arch import to_canonical
-from hub_gguf.container import Header, Value, read_parts
+from hub_gguf.container import Header, TensorInfo, Value, read_parts
 
 SPLIT = frozenset({"split.no", "split.count", "split.tensors.count"})
 Keys = Mapping[str, Value]
@@ -44,37 +45,33 @@ class Opened:
 
 
 def open_file(path: Path) -> Opened:
-    """The parts of the file at `path`. `UnsupportedFile` when it is for big-endian machines."""
+    """The parts of the file at `path`. `UnsupportedFile` for a tensor that cannot be turned to little-endian."""
     parts = read_parts(path)
-    for part in parts:
-        if part.order == ">":
-            raise UnsupportedFile(
-                "the file is for big-endian machines; only little-endian ones are converted", file=part.file.path,
-                offset=4, hint="turn it round with gguf-convert-endian MODEL little, of the gguf package",
-            )  # fmt: skip
     dropped = SPLIT if len(parts) > 1 else frozenset[str]()
     keys = {key: value for key, value in parts[0].keys.items() if key not in dropped}
-    tensors = {
-        i.name: Tensor.from_file(i.name, i.shape, i.encoding, part.file, i.offset)
-        for part in parts
-        for i in part.tensors
-    }
+    tensors = {info.name: _tensor(part, info) for part in parts for info in part.tensors}
     return Opened(parts, keys, tensors)
+
+
+def _tensor(part: Header, info: TensorInfo) -> Tensor:
+    tensor = Tensor.from_file(info.name, info.shape, info.encoding, part.file, info.offset)
+    return swapped(tensor) if part.order == ">" else tensor
 
 
 def read_model(path: Path) -> Model:
     """The model at `path`; nothing is decoded and no payload read."""
     opened = open_file(path)
-    model = _canonical(opened)
+    made = _canonical(opened)
     metadata = {
         "format": f"GGUF v{opened.parts[0].version}",
         "architecture": opened.arch,
         **read_metadata(opened.plain),
     }
-    model = replace(
-        model, metadata=metadata, tokenizer=Lazy(lambda: read_tokenizer(opened.plain)), path=path,
-        source=Lazy(lambda: {"gguf": make_block(opened, model)}),
-    )  # fmt: skip
+    tokenizer = Lazy(lambda: read_tokenizer(opened.plain))
+    source: Lazy[Mapping[str, Any]] = Lazy(lambda: {"gguf": make_block(opened, replace(made, tokenizer=tokenizer))})
+    model = replace(made, metadata=metadata, tokenizer=tokenizer, path=path, source=source)
+    if any(part.order == ">" for part in opened.parts):
+        model = replace(model, notes=(*model.notes, "the file is for big-endian machines; numbers are turned round"))
     return _restored(opened.keys, model)
 
 
