@@ -7,21 +7,48 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-# A third party's format, complete: raw tensors behind a line of JSON. Its writer can be told to stop half way.
+Weights: TypeAlias = NDArray[np.float32]
+
+# A third party's format, complete: raw tensors behind a line of JSON. Its writer can be told to stop half way, or to
+# commit one fault.
 TOY = """
 import json, os, time
+from dataclasses import fields
 from pathlib import Path
 from hub.hookspecs import hookimpl
 from hub.interface import BaseFormat, Capabilities, Magic
-from hub.ir import ENCODINGS, Config, File, Model, Tensor
+from hub.codecs import shift
+from hub.ir import ENCODINGS, Config, File, Lazy, Model, Tensor, Tokenizer, concatenated
+
+def faulty(tensors, tokenizer):
+    fault = os.environ.get("TOY_FAULT")
+    first, second = list(tensors)[:2]
+    if fault == "swap":
+        tensors[first], tensors[second] = tensors[second].named(first), tensors[first].named(second)
+    if fault == "scale":
+        t = tensors[first]
+        tensors[first] = concatenated(first, [shift(t.slice(0, 1), 0.5), t.slice(1, t.shape[0])])
+    if fault == "drop":
+        del tensors[second]
+    if fault == "merge":
+        tokenizer["merges"][1] = "l o"
+    return tensors, tokenizer
+
+def plain(tokenizer):
+    lists = ("tokens", "scores", "types", "merges")
+    values = {field.name: getattr(tokenizer, field.name) for field in fields(tokenizer)}
+    return {k: list(v) if k in lists and v is not None else v for k, v in values.items()}
 
 class Toy(BaseFormat):
     name, title, extensions, magic = "toy", "Toy", (".toy",), (Magic(b"TOY1"),)
-    capabilities = Capabilities(frozenset({"F32", "F16"}), tokenizer=False, ties=False)
-    drops = frozenset({"tokenizer", "ties"})
+    capabilities = Capabilities(frozenset({"F32", "F16"}), ties=False)
+    drops = frozenset({"ties"})
 
     def read(self, path):
         file = File(path)
@@ -30,21 +57,25 @@ class Toy(BaseFormat):
         for name, encoding, shape in head["tensors"]:
             tensors[name] = Tensor.from_file(name, shape, ENCODINGS[encoding], file, at)
             at += tensors[name].nbytes
-        return Model(tensors, Config(head["config"]))
+        tokenizer = head["tokenizer"] and Tokenizer(**head["tokenizer"])
+        return Model(tensors, Config(head["config"]), Lazy.of(tokenizer))
 
     def write(self, plan, sink, options):
-        index = [(p.tensor.name, p.tensor.encoding.name, p.tensor.shape) for p in plan.tensors]
-        head = json.dumps({"tensors": index, "config": dict(plan.document.config)}).encode()
+        tokenizer = plan.document.tokenizer.get()
+        tensors, tokenizer = faulty({p.tensor.name: p.tensor for p in plan.tensors}, tokenizer and plain(tokenizer))
+        index = [(t.name, t.encoding.name, t.shape) for t in tensors.values()]
+        config = dict(plan.document.config)
+        head = json.dumps({"tensors": index, "config": config, "tokenizer": tokenizer}).encode()
         path, at, placements = sink.create(), 8 + len(head), []
         path.write_bytes(b"TOY1" + len(head).to_bytes(4, "little") + head)
-        for planned in plan.tensors:
-            placements.append((at, planned.tensor))
-            at += planned.tensor.nbytes
+        for tensor in tensors.values():
+            placements.append((at, tensor))
+            at += tensor.nbytes
         if os.environ.get("TOY_STOP"):
             Path(os.environ["TOY_STOP"]).touch()
             time.sleep(60)
         sink.copy(path, placements)
-        if os.environ.get("TOY_FLIP"):
+        if os.environ.get("TOY_FAULT") == "flip":
             with path.open("r+b") as file:
                 file.seek(-1, 2)
                 last = file.read(1)
@@ -81,3 +112,60 @@ def hub(tmp_path: Path) -> Hub:
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, **options)  # type: ignore[call-overload,no-any-return]
 
     return run
+
+
+def write_tiny_gguf(
+    path: Path, *, merge: str = "l l", damage: Callable[[dict[str, Weights]], None] | None = None
+) -> Path:
+    """A llama of one layer with random weights and a vocabulary of ten; `damage` may change the weights."""
+    import gguf
+
+    rng = np.random.default_rng(5)
+    shapes = {"token_embd": (10, 32), "output_norm": (32,), "output": (10, 32), "blk.0.attn_norm": (32,)}
+    shapes |= {f"blk.0.attn_{n}": (32, 32) for n in ("q", "output")} | {f"blk.0.attn_{n}": (16, 32) for n in ("k", "v")}
+    shapes |= {
+        "blk.0.ffn_norm": (32,),
+        "blk.0.ffn_gate": (64, 32),
+        "blk.0.ffn_up": (64, 32),
+        "blk.0.ffn_down": (32, 64),
+    }
+    weights: dict[str, Weights] = {f"{n}.weight": rng.normal(size=s).astype(np.float32) for n, s in shapes.items()}
+    if damage is not None:
+        damage(weights)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_block_count(1)
+    writer.add_context_length(64)
+    writer.add_embedding_length(32)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_rope_dimension_count(8)
+    writer.add_vocab_size(10)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(["h", "e", "l", "o", "ll", "he", "lo", "hell", "<s>", "</s>"])
+    writer.add_token_types([1] * 8 + [3] * 2)
+    writer.add_token_merges(["h e", merge, "he ll"])
+    writer.add_bos_token_id(8)
+    writer.add_eos_token_id(9)
+    for name, values in weights.items():
+        writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.fixture
+def tiny_gguf(tmp_path: Path) -> Path:
+    """`write_tiny_gguf` in `tmp_path`, undamaged."""
+    return write_tiny_gguf(tmp_path / "tiny.gguf")
+
+
+@pytest.fixture
+def make_gguf() -> Callable[..., Path]:
+    """`write_tiny_gguf` itself, for tests that want a damaged one."""
+    return write_tiny_gguf

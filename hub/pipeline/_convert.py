@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from hub.errors import HubError, NotVerified, UnmappedTensor, UsageError
+from hub.errors import HubError, NotVerified, PluginError, UnmappedTensor, UsageError
 from hub.interface import Fact, Format, Options, Plan
 from hub.ir import Model
 from hub.opening import open_model
@@ -54,7 +54,7 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     request = replace(request, options=replace(request.options, folder=folder))
     source_format, model = open_model(request.source, request.from_, request.assume)
     wanted, reasons = encoded(model, [Rule.parse(text) for text in request.encode])
-    plan = target_format.plan(wanted, request.options)
+    plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options))
     _check_mapped(plan, model, request)
     report = _planned(request, source_format, target_format, model, plan, reasons)
     registry().manager.hook.hub_before_convert(plan=plan)
@@ -150,6 +150,8 @@ def _guarded(fmt: Format, work: Callable[[], T]) -> T:
         raise
     except OSError as error:
         raise HubError(f"writing failed: {error.strerror or error}", file=error.filename, plugin=fmt.name) from error
+    except Exception as error:  # whatever a stranger's plugin raises becomes one line that names it
+        raise PluginError(f"raised {error!r}", plugin=fmt.name) from error
 
 
 def _planned(
