@@ -16,7 +16,8 @@ __all__ = ["FAMILIES", "Expected", "Family", "Slot", "dimension", "facts", "fami
 def family(config: Mapping[str, Any]) -> Family | None:
     """The family that `config` names by model_type, or by its architectures; None when it is in no table."""
     kind = facts(config)["model_type"]
-    if kind in FAMILIES:
-        return FAMILIES[kind]
-    classes = set(config.get("architectures") or ()) if not kind else set()
+    if kind is not None:
+        return FAMILIES.get(str(kind))
+    stated = config.get("architectures")
+    classes = {str(name) for name in stated} if isinstance(stated, list | tuple) else set()
     return next((f for f in FAMILIES.values() if classes & set(f.classes)), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hub.errors import MissingFact
 from hub.ir import ALIASES
 
 # Spellings that hub.ir does not know because they mean this only in one family's config.json.
@@ -28,11 +29,13 @@ def facts(config: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of `config` under their canonical names, rope settings in transformers 4's form, nothing filled in.
 
     `rope_theta` and `rope_local_base_freq` are floats, `rope_scaling` is None or a mapping with `rope_type`,
-    `partial_rotary_factor` stands alone. A key that is null stays null: that is not the same as absent.
+    `partial_rotary_factor` stands alone. A key that is null stays null: that is not the same as absent. `MissingFact`
+    when a part that must be an object is none.
     """
     values = dict(config)
-    values |= {k: v for k, v in (values.pop("text_config", None) or {}).items() if k != "architectures"}
-    values["model_type"] = _MODEL_TYPES.get(values.get("model_type", ""), values.get("model_type"))
+    values |= {k: v for k, v in _object(values, "text_config").items() if k != "architectures"}
+    values.pop("text_config", None)
+    values["model_type"] = _MODEL_TYPES.get(str(values.get("model_type")), values.get("model_type"))
     for key, names in _ALIASES.items():
         for name in names:
             if name in values and values.get(key) is None:
@@ -41,9 +44,10 @@ def facts(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rope(values: dict[str, Any]) -> dict[str, Any]:
-    rope = values.pop("rope_parameters", None) or values.get("rope_scaling") or {}
-    local = rope.get("sliding_attention") or {}
-    whole = dict(rope.get("full_attention") or {k: v for k, v in rope.items() if k != "sliding_attention"})
+    rope = _object(values, "rope_parameters") or _object(values, "rope_scaling")
+    values.pop("rope_parameters", None)
+    local = _object(rope, "sliding_attention")
+    whole = _object(rope, "full_attention") or {k: v for k, v in rope.items() if k != "sliding_attention"}
     for key in ("rope_theta", "partial_rotary_factor"):
         stated = whole.pop(key, None)
         if stated is not None:
@@ -54,6 +58,13 @@ def _rope(values: dict[str, Any]) -> dict[str, Any]:
     scaled = kind not in {"None", "default"}
     values["rope_scaling"] = _scaling(values, whole, kind.lower()) if scaled else None
     return values
+
+
+def _object(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = values.get(key)
+    if found is not None and not isinstance(found, Mapping):
+        raise MissingFact(f"config {key!r} is {str(found)[:40]!r}, an object was expected")
+    return dict(found or {})
 
 
 def _scaling(values: Mapping[str, Any], whole: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -59,10 +59,10 @@ class Family:
 
     `classes`: names that `architectures` may hold, the usual one first. `slots`: every tensor. `norm`: the key of the
     norms' epsilon, and the class's own. `defaults`: what the class means when config.json leaves a key out; `derived`:
-    what it works out from other facts. `spelling`: the canonical key -> this family's own. `states`: facts that are the same for every model of the
-    family and that other formats leave out. `head`: output projection and the embedding it may be tied to.
-    `prefixes`: what some files start a name with, and what it is here. `computed`: endings of stored buffers that the
-    class works out by itself.
+    what it works out from other facts. `spelling`: the canonical key -> this family's own. `states`: facts that are
+    the same for every model of the family and that other formats leave out. `head`: output projection and the
+    embedding it may be tied to. `prefixes`: what some files start a name with, and what it is here. `computed`:
+    endings of stored buffers that the class works out by itself.
     """
 
     model_type: str

@@ -42,6 +42,9 @@ def to_canonical(arch: str, kv: Mapping[str, Any], tensors: Mapping[str, Tensor]
     entry = ARCHES[arch]
     family = family_of(entry, kv)
     unmapped: list[str] = []
+    flat = next((name for name, tensor in tensors.items() if not tensor.shape), None)
+    if flat is not None:
+        raise DamagedFile("no dimensions were found, at least one was expected", tensor=flat)
     match = matched(entry, family, tensors)
     source = Source(entry, family, kv, tensors, frozenset(match.rules.values()))
     config = config_of(source)

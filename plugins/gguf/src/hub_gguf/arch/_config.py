@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,13 +42,22 @@ class Source:
         """The value of `{arch}.name`, None when absent; `UnsupportedFile` for lists (one value a layer)."""
         value = self.kv.get(f"{self.arch.name}.{name}")
         kind = _KINDS.get(self.arch.key(name).type) if value is not None else None
-        if value is None or (kind and isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
-            return exact_float(value) if isinstance(value, float) else value
+        if value is None or (kind and isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))):
+            return self._finite(name, value) if isinstance(value, float) else value
         if isinstance(value, str | int | float):
             raise DamagedFile(f"key {self.arch.name}.{name} is {value!r}, {self.arch.key(name).type.name} was expected")
         raise UnsupportedFile(
             f"key {self.arch.name}.{name} is a list with one value a layer", hint="such models are not converted"
         )
+
+    def _finite(self, name: str, value: float) -> float:
+        if not math.isfinite(value):
+            raise DamagedFile(f"key {self.arch.name}.{name} is {value}, a number was expected")
+        return exact_float(value)
+
+    def need(self, fact: str) -> int:
+        """A count that a rule works with; `MissingFact` when the file does not state it."""
+        return Config(self.values).require(fact, int)
 
     @property
     def head_dim(self) -> int:
@@ -135,11 +145,11 @@ def _scaling(source: Source) -> None:
     if "rope_theta" not in source.family.defaults or source.arch.name == "phi3":
         return
     kind, factor = source.key("rope.scaling.type"), source.key("rope.scaling.factor")
-    linear = source.kv.get(f"{source.arch.name}.rope.scale_linear")  # files from before 2023-10
+    linear = source.key("rope.scale_linear")
     if kind == "yarn":
         source.values["rope_scaling"] = _yarn(source, factor)
     elif kind == "linear" or (linear and linear != 1):
-        source.values["rope_scaling"] = {"rope_type": "linear", "factor": factor or exact_float(linear or 1.0)}
+        source.values["rope_scaling"] = {"rope_type": "linear", "factor": factor or linear}
     elif _rope.FREQS in source.tensors:
         _llama3(source)
     else:
@@ -179,7 +189,7 @@ def _longrope(source: Source) -> None:
             key: source.tensors[name] for key, name in (("long_factor", _rope.LONG), ("short_factor", _rope.SHORT))
         }
         numbers = {key: [exact_float(x) for x in _rope.factors(tensor)] for key, tensor in lists.items()}
-        values["rope_scaling"] = {"type": "longrope", "rope_type": "longrope", **numbers}
+        values["rope_scaling"] = {"type": "longrope", **numbers}
         source.used |= {_rope.LONG, _rope.SHORT}
 
 
@@ -187,7 +197,7 @@ def _query_scalar(source: Source) -> None:
     """gemma2, gemma3: not written; llama.cpp takes the head width, and hidden_size / heads for the 27B models."""
     values = source.values
     if values.get("num_hidden_layers") == _WIDE_LAYERS[source.arch.name]:
-        values["query_pre_attn_scalar"] = values["hidden_size"] // values["num_attention_heads"]
+        values["query_pre_attn_scalar"] = source.need("hidden_size") // source.need("num_attention_heads")
     else:
         values["query_pre_attn_scalar"] = source.head_dim
 
@@ -213,10 +223,11 @@ def _softcaps(source: Source) -> None:
 
 def _key_heads(source: Source) -> None:
     """phi2: the converter writes the number of heads here too; the rows of the keys tell."""
-    keys, wide = source.tensors.get("blk.0.attn_k.weight"), source.head_dim
-    if keys is not None and keys.shape[0] != wide * source.values["num_key_value_heads"] and keys.shape[0] >= wide:
-        source.values["num_key_value_heads"] = keys.shape[0] // wide
-        source.notes.append(f"attention.head_count_kv is wrong; the keys have {keys.shape[0] // wide} heads")
+    keys = source.tensors.get("blk.0.attn_k.weight")
+    heads = keys.shape[0] // max(1, source.head_dim) if keys is not None else 0
+    if heads not in {0, source.need("num_key_value_heads")}:
+        source.values["num_key_value_heads"] = heads
+        source.notes.append(f"attention.head_count_kv is wrong; the keys have {heads} heads")
 
 
 def _layers(values: Mapping[str, Any]) -> int:
@@ -238,7 +249,7 @@ def _widths(source: Source) -> None:
 def _falcon(source: Source) -> None:
     """40B-style models have groups of keys and, mostly, two norms a layer; 7B-style ones a single key head."""
     values = source.values
-    heads, groups = values["num_attention_heads"], values["num_key_value_heads"]
+    heads, groups = source.need("num_attention_heads"), source.need("num_key_value_heads")
     two = any(rule.when == "two_norms" for rule in source.present)
     values["new_decoder_architecture"] = two or 1 < groups < heads
     values["multi_query"] = values["new_decoder_architecture"] or groups == 1

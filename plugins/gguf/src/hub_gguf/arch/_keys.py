@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hub.errors import MissingFact
 from hub.ir import Config
 from hub_gguf.container import ValueType
 
 U32, FLOAT, BOOL, STRING = ValueType.UINT32, ValueType.FLOAT32, ValueType.BOOL, ValueType.STRING
 
-_PYTHON = {U32: int, FLOAT: float, BOOL: bool, STRING: str}
+_PYTHON: dict[ValueType, type] = {U32: int, FLOAT: float, BOOL: bool, STRING: str}
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,21 @@ class Key:
     rule: Callable[[Config], Any] | None = None
 
     def value(self, config: Config) -> Any:
-        """The value to write; None when there is nothing to say."""
-        found = self.rule(config) if self.rule else config.fact(self.fact, object)
-        return None if found is None else _PYTHON[self.type](found)
+        """The value to write, None when there is nothing to say; `MissingFact` when the config's is none."""
+        kind = _PYTHON[self.type]
+        if self.rule is None:
+            return self._fits(config.fact(self.fact, kind))
+        found = self.rule(config)
+        return self._fits(None if found is None else Config({self._name: found}).fact(self._name, kind))
+
+    @property
+    def _name(self) -> str:
+        return self.fact or "rope_scaling"
+
+    def _fits(self, value: Any) -> Any:
+        if self.type is U32 and value is not None and not 0 <= value < 1 << 32:
+            raise MissingFact(f"config {self._name!r} is {value}, a number from 0 to {(1 << 32) - 1} was expected")
+        return value
 
 
 def _scaling(config: Config, *kinds: str) -> dict[str, Any]:
@@ -64,14 +77,14 @@ def _longrope_attention(config: Config) -> float | None:
     if scaling.get("rope_type") != "longrope":
         return None
     trained = _trained(config)
-    scale = config.require("max_position_embeddings", int) / trained
-    return math.sqrt(1 + math.log(scale) / math.log(trained)) if scale > 1 else 1.0
+    scale = config.require("max_position_embeddings", int) / max(1, trained)
+    return math.sqrt(1 + math.log(scale) / math.log(trained)) if scale > 1 and trained > 1 else 1.0
 
 
 def _trained(config: Config) -> int:
     scaling = config.fact("rope_scaling", dict) or {}
-    stated = scaling.get("original_max_position_embeddings")
-    return int(stated) if stated else config.require("original_max_position_embeddings", int)
+    stated = Config(scaling).fact("original_max_position_embeddings", int)
+    return stated or config.require("original_max_position_embeddings", int)
 
 
 def _windowed(config: Config) -> int | None:
@@ -114,6 +127,7 @@ KEYS: dict[str, Key] = {
     "rope.scaling.yarn_attn_factor": Key(FLOAT, rule=_yarn_attention),
     "rope.scaling.yarn_beta_fast": Key(FLOAT, rule=_of("beta_fast", "yarn")),
     "rope.scaling.yarn_beta_slow": Key(FLOAT, rule=_of("beta_slow", "yarn")),
+    "rope.scale_linear": Key(FLOAT, rule=lambda _: None),  # files from before 2023-10; never written
     "rope.scaling.attn_factor": Key(FLOAT, rule=_longrope_attention),
 }
 

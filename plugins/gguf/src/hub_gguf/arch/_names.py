@@ -111,10 +111,10 @@ class Name:
 
 
 def gguf_stem(stem: str, names: dict[str, str]) -> str | None:
-    """The GGUF stem of a Hugging Face stem, or None; `names` overrides what stands inside a layer, "" says none."""
+    """The GGUF stem of a Hugging Face stem, or None; `names` overrides (inner words, or whole stems), "" says none."""
     for layer in LAYERS:
         if stem.startswith(layer):
             inner = stem.removeprefix(layer)
             known = names.get(inner, INNER.get(inner))
             return f"blk.{{}}.{known}" if known else None
-    return WHOLE.get(stem)
+    return names.get(stem, WHOLE.get(stem)) or None

@@ -99,7 +99,8 @@ class _Planner:
 
     def plan(self, tensors: Mapping[str, Tensor]) -> Iterator[PlannedTensor]:
         """The GGUF tensors in the model's order; a stack stands where its last part stood."""
-        for source, tensor in usual(self.family, tensors):
+        for source, held in usual(self.family, tensors):
+            tensor = recode(held, F32) if held.encoding.flat else held  # no rows to move, and none in GGUF
             name = Name.parse(tensor.name)
             rule = self.rules.get((name.stem, name.suffix))
             if rule is None or (name.numbers and name.numbers[0] >= self.layers):
@@ -115,6 +116,8 @@ class _Planner:
         dropped = {start: what for start, what in self.arch.dropped.items() if name.startswith(start)}
         if name.endswith(self.family.computed):
             dropped = {name: "computed by the model"}
+        elif self.family.head and name == self.family.head[0] and self.facts.fact("tie_word_embeddings", bool):
+            dropped = {name: "tied to the embedding"}
         if dropped:
             self.dropped[source] = next(iter(dropped.values()))
         elif source not in self.unmapped:

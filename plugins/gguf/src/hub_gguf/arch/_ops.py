@@ -43,10 +43,10 @@ class Interleaved(Op):
     heads: Literal["num_attention_heads", "num_key_value_heads"]
 
     def gguf(self, tensor: Tensor, config: Config) -> Tensor:
-        return tensor.take(_interleaved(_rows(tensor, 2 * self._count(config)), self._count(config)))
+        return _moved(tensor, _interleaved(_rows(tensor, 2 * self._count(config)), self._count(config)))
 
     def hf(self, tensor: Tensor, config: Config) -> Tensor:
-        return tensor.take(_halved(_rows(tensor, 2 * self._count(config)), self._count(config)))
+        return _moved(tensor, _halved(_rows(tensor, 2 * self._count(config)), self._count(config)))
 
     def _count(self, config: Config) -> int:
         heads = config.require("num_attention_heads", int)
@@ -61,10 +61,10 @@ class Grouped(Op):
     """
 
     def gguf(self, tensor: Tensor, config: Config) -> Tensor:
-        return tensor.take(self._index(tensor, config))
+        return _moved(tensor, self._index(tensor, config))
 
     def hf(self, tensor: Tensor, config: Config) -> Tensor:
-        return tensor.take(np.argsort(self._index(tensor, config)))
+        return _moved(tensor, np.argsort(self._index(tensor, config)))
 
     def _index(self, tensor: Tensor, config: Config) -> Index:
         heads, groups = config.require("num_attention_heads", int), config.num_kv_heads
@@ -113,6 +113,12 @@ def _rows(tensor: Tensor, multiple: int) -> int:
     if multiple < 1 or rows % multiple:
         raise DamagedFile(f"{rows} rows were found, a multiple of {multiple} was expected", tensor=tensor.name)
     return rows
+
+
+def _moved(tensor: Tensor, index: Index) -> Tensor:
+    """The rows of `tensor` in the order of `index`; a vector in blocks is decoded, its values cannot be moved."""
+    blocks = len(tensor.shape) == 1 and tensor.encoding.block > 1
+    return (recode(tensor, F32) if blocks else tensor).take(index)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.errors import DamagedFile
+from hub.errors import DamagedFile, MissingFact
 from hub.ir import F32, Config, Tensor
 
 LONG, SHORT = "rope_factors_long.weight", "rope_factors_short.weight"
@@ -32,7 +32,9 @@ def factors(tensor: Tensor) -> Factors:
 
 
 def vector(name: str, values: Any) -> Tensor:
-    """A float32 vector as a tensor."""
+    """A float32 vector as a tensor; `MissingFact` when `values` are no numbers."""
+    if isinstance(values, list) and not all(type(x) in {int, float} for x in values):
+        raise MissingFact(f"the config's rope scaling has no numbers for {name}")
     data = np.asarray(values, np.float32)
     return Tensor.from_bytes(name, data.shape, F32, data.tobytes())
 
@@ -43,7 +45,8 @@ def extra_tensors(config: Config) -> list[Tensor]:
     if scaling.get("rope_type") == "llama3":
         return [vector(FREQS, llama3_factors(config.require("rope_theta", float), config.head_dim, scaling))]
     if scaling.get("rope_type") == "longrope" and scaling.get("long_factor"):
-        return [vector(LONG, scaling["long_factor"]), vector(SHORT, scaling["short_factor"])]
+        lists = Config(scaling)
+        return [vector(LONG, lists.require("long_factor", list)), vector(SHORT, lists.require("short_factor", list))]
     return []
 
 
@@ -54,16 +57,20 @@ def llama3_factors(theta: float, head_dim: int, scaling: Mapping[str, Any]) -> F
     (`_compute_llama3_parameters` of transformers). The converter computes frequencies in float32 and the blend in
     float32 too, since its scalars are float32 tensors; so does this, to the bit.
     """
-    factor, low, high, length = _settings(scaling)
+    with np.errstate(all="ignore"):  # settings that make no sense give factors that make none
+        return _blend(theta, head_dim, *_settings(scaling))
+
+
+def _blend(theta: float, head_dim: int, factor: float, low: float, high: float, length: float) -> Factors:
     one = np.float32(1)
     exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
     freqs = one / np.power(np.float32(theta), exponents)
     out = np.empty(len(freqs), np.float32)
     for at, freq in enumerate(freqs):
         wave = np.float32(2 * math.pi) / freq
-        if wave < np.float32(length / high):
+        if wave < np.float32(np.float64(length) / high):
             out[at] = 1
-        elif wave > np.float32(length / low):
+        elif wave > np.float32(np.float64(length) / low):
             out[at] = factor
         else:
             smooth = (np.float32(length) / wave - np.float32(low)) / np.float32(high - low)
@@ -75,7 +82,8 @@ def _settings(scaling: Mapping[str, Any]) -> tuple[float, float, float, float]:
     keys = {
         "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192
     }  # fmt: skip
-    factor, low, high, length = (float(scaling.get(key, usual)) for key, usual in keys.items())
+    stated = Config(scaling)
+    factor, low, high, length = (stated.fact(key, float) or usual for key, usual in keys.items())
     return factor, low, high, length
 
 

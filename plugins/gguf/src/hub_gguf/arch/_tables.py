@@ -22,6 +22,7 @@ _SANDWICH = {
     "pre_feedforward_layernorm": "ffn_norm",
     "post_feedforward_layernorm": "post_ffw_norm",
 }
+_TIED = {"lm_head": ""}  # llama.cpp takes the embedding, and refuses a file with an output of its own
 _HEADS = ("attention.head_count", "attention.head_count_kv")
 _SIZES = ("context_length", "embedding_length", "feed_forward_length", "block_count")
 _GEMMA = (
@@ -97,13 +98,20 @@ _ARCHES = (
         keys=(*BASE, "expert_feed_forward_length"),
         silent=("use_sliding_window",),
     ),
-    Arch("gemma", ("gemma",), keys=_GEMMA, ops={"*norm": Offset(1.0)}, silent=("rope_theta", "rope_scaling")),
+    Arch(
+        "gemma",
+        ("gemma",),
+        keys=_GEMMA,
+        ops={"*norm": Offset(1.0)},
+        names=_TIED,
+        silent=("rope_theta", "rope_scaling"),
+    ),
     Arch(
         "gemma2",
         ("gemma2",),
         keys=(*_GEMMA, "attn_logit_softcapping", "final_logit_softcapping", "attention.sliding_window"),
         ops={"*norm": Offset(1.0)},
-        names=_SANDWICH,
+        names={**_SANDWICH, **_TIED},
         silent=("query_pre_attn_scalar", "rope_theta", "rope_scaling", "layer_types"),
     ),
     Arch(
