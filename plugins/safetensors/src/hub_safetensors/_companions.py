@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -27,11 +27,14 @@ _PACK_FROM = 16 << 10
 
 
 class FolderFiles(Mapping[str, bytes]):
-    """The companion files of a model folder by relative name, each read when asked for."""
+    """The companion files of a model folder by relative name, each read when asked for.
 
-    def __init__(self, folder: Path) -> None:
+    `weights` names the files that are no companions; `left` are others that cannot be one.
+    """
+
+    def __init__(self, folder: Path, weights: Container[str]) -> None:
         self._folder = folder
-        self._names, self.left = _walk(folder)
+        self._names, self.left = _walk(folder, weights)
 
     def __getitem__(self, name: str) -> bytes:
         if name not in self._names:
@@ -129,13 +132,13 @@ def _entry(name: str, data: bytes) -> tuple[str, str]:
     return _PACKED + name, packed(data)
 
 
-def _walk(folder: Path) -> tuple[dict[str, None], list[str]]:
+def _walk(folder: Path, weights: Container[str]) -> tuple[dict[str, None], list[str]]:
     """Names of companion files, sorted, and of other files that are left behind."""
     names: dict[str, None] = {}
     left: list[str] = []
     for path in sorted(islice(_files(folder, _DEPTH), _MOST)):
         name = path.relative_to(folder).as_posix()
-        if name == OWN or path.suffix == ".safetensors" or name.endswith(".safetensors.index.json"):
+        if name == OWN or name in weights:
             continue
         if _is_companion(path):
             names[name] = None

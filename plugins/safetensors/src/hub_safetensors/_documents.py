@@ -146,7 +146,7 @@ def _tokenizer(done: Documents, model: Model, options: Options) -> dict[str, Any
         for name, data in write_files(stated, model.config).items():
             if name not in done.files:
                 done.make(name, data, "made from the tokenizer")
-    left = lost_in_files(tokenizer, done.files)
+    left = lost_in_files(tokenizer, done.files, model.config)
     return {"left": left, "files": checksums(done.files, TOKENIZER_FILES)} if left else {}
 
 

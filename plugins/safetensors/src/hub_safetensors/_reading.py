@@ -58,7 +58,7 @@ def read_model(path: Path) -> Model:
     refuse_foreign(stated, weights.tensors, path)
     config = Config(own.config(stated), file="config.json")
     native = own.fields.get("naming") == "native"
-    family = None if native else _family(stated, path)
+    family = None if native else architectures.family(stated)
     names = normalised(weights.tensors, family) if family else Normalised(weights.tensors)
     ties, stored, notes = find_ties(names.tensors, family, stated) if family else ({}, [], [])
     ties = ties or own.part("ties")
@@ -81,13 +81,6 @@ def read_model(path: Path) -> Model:
         notes=(*_recorded_notes(own), *notes, *_buffer_notes(names), *_left_notes(left)),
         path=path,
     )
-
-
-def _family(stated: Mapping[str, Any], path: Path) -> Family | None:
-    try:
-        return architectures.family(stated)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise DamagedFile(f"config.json holds a value of the wrong type: {error}", file=path) from None
 
 
 def _read_weights(place: Located) -> _Weights:
@@ -127,7 +120,7 @@ def _documents(place: Located, weights: _Weights) -> tuple[Mapping[str, bytes], 
     inside = EmbeddedFiles(weights.metadata, place.weights[0])
     if inside or place.folder is None:
         return inside, Own.of(inside, inside.get(OWN), place.weights[0])
-    files = FolderFiles(place.folder)
+    files = FolderFiles(place.folder, {p.name for p in (*place.weights, place.index) if p})
     own = place.folder / OWN
     return files, Own.of(files, read_small(own) if own.is_file() else None, own)
 
