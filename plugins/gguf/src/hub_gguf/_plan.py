@@ -24,7 +24,11 @@ ARCHITECTURE, FILE_TYPE = "general.architecture", "general.file_type"
 VERSION = "general.quantization_version"
 Keys = dict[str, Value]
 
-# llama.cpp's conversion script says no file type for these.
+# Where llama.cpp's conversion script writes the file type: before these keys of an architecture, for some not at all.
+_AFTER_FILE_TYPE = (
+    "vocab_size", "attention.causal", "attn_logit_softcapping", "attention.sliding_window",
+    "expert_feed_forward_length",
+)  # fmt: skip
 _WITHOUT_FILE_TYPE = frozenset({"gptneox"})
 
 # A tensor that llama.cpp has no place for is carried up to this many bytes.
@@ -128,23 +132,33 @@ def _complete_keys(draft: _Draft) -> None:
         draft.keys = _kept_keys(draft, draft.block)
         return
     shapes = [(p.tensor.name, p.tensor.shape) for p in draft.tensors]
-    keys = {ARCHITECTURE: Value(ValueType.STRING, draft.arch), **general_keys(draft.model, shapes)} | draft.keys
-    if draft.arch not in _WITHOUT_FILE_TYPE:
-        keys[FILE_TYPE] = Value(ValueType.UINT32, _file_type(draft))
+    keys = {ARCHITECTURE: Value(ValueType.STRING, draft.arch), **general_keys(draft.model, shapes)}
+    keys |= _with_file_type(draft)
     keys[VERSION] = Value(ValueType.UINT32, QUANTIZATION_VERSION)
     draft.keys = keys | ({} if draft.tokenizer is None else tokenizer_keys(draft.tokenizer))
     draft.facts += [Fact(key, "mapped") for key in draft.keys]
 
 
-def _file_type(draft: _Draft) -> int:
-    return file_type((p.tensor.encoding, p.tensor.shape) for p in draft.tensors)
+def _with_file_type(draft: _Draft) -> Keys:
+    """The keys of the architecture with the file type among them, where the script has it."""
+    if draft.arch in _WITHOUT_FILE_TYPE:
+        return draft.keys
+    names = list(draft.keys)
+    later = {f"{draft.arch}.{name}" for name in _AFTER_FILE_TYPE}
+    at = next((i for i, name in enumerate(names) if name in later), len(names))
+    head = {name: draft.keys[name] for name in names[:at]}
+    return head | {FILE_TYPE: _file_type(draft)} | draft.keys
+
+
+def _file_type(draft: _Draft) -> Value:
+    return Value(ValueType.UINT32, file_type((p.tensor.encoding, p.tensor.shape) for p in draft.tensors))
 
 
 def _kept_keys(draft: _Draft, block: Block) -> Keys:
     keys = dict(block.keys)
     changed = _changed_keys(draft, keys)
     if any(block.encoding(p.tensor.name) != p.tensor.encoding.name for p in draft.tensors):
-        changed[FILE_TYPE] = Value(ValueType.UINT32, _file_type(draft))
+        changed[FILE_TYPE] = _file_type(draft)
         if VERSION not in keys and any(p.tensor.encoding.quantized for p in draft.tensors):
             changed[VERSION] = Value(ValueType.UINT32, QUANTIZATION_VERSION)
     draft.facts += [Fact(key, "kept") for key in keys if key not in changed]
