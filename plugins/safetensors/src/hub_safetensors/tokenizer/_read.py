@@ -1,0 +1,57 @@
+"""The canonical tokenizer of a Hugging Face folder, with the values that llama.cpp's conversion script would write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub.ir import Tokenizer
+from hub_safetensors.tokenizer._folder import Folder
+from hub_safetensors.tokenizer._identify import steps
+from hub_safetensors.tokenizer._read_spm import read_piece_model, read_scoreless
+from hub_safetensors.tokenizer._read_unigram import read_unigram_json, read_unigram_model
+from hub_safetensors.tokenizer._read_words import read_bpe, read_wordpiece
+from hub_safetensors.tokenizer._sentencepiece import parse
+from hub_safetensors.tokenizer._without_json import with_tokenizer_json
+
+PIECE_MODELS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+# BPE over plain Unicode with merges, which llama.cpp keeps as such; other BPE with byte tokens becomes SentencePiece.
+GEMMA4 = "gemma4"
+SPM_MODEL_TYPE = 2
+
+
+def read_files(files: Mapping[str, bytes], config: Mapping[str, Any], *, pre: str | None = None) -> Tokenizer | None:
+    """The tokenizer in `files`, by name, of a folder whose config.json is `config`; None when there is none.
+
+    `pre` names the pre-tokenizer where the files' own is not known to llama.cpp. Raises `DamagedFile` for files that
+    contradict their format.
+    """
+    folder = with_tokenizer_json(Folder(files, config))
+    name = next((name for name in PIECE_MODELS if name in files), None)
+    kind = folder.model.get("type")
+    if name is not None and not _is_byte_level(folder):
+        model = parse(files[name], name)
+        if model.model_type == SPM_MODEL_TYPE:
+            return read_piece_model(folder, model)
+        # XLM-RoBERTa's ids are not those of its model file.
+        if name != "sentencepiece.bpe.model":
+            return read_unigram_model(folder, model)
+    if kind == "Unigram":
+        return read_unigram_json(folder)
+    if kind == "WordPiece":
+        return read_wordpiece(folder, pre)
+    if kind == "BPE":
+        plain = folder.model.get("byte_fallback") and not _is_byte_level(folder)
+        return read_scoreless(folder) if plain and not _keeps_merges(folder, pre) else read_bpe(folder, pre)
+    return None
+
+
+def _is_byte_level(folder: Folder) -> bool:
+    """True for byte-level BPE: llama.cpp's script takes it whatever other file is there."""
+    return any(
+        step.get("type") == "ByteLevel" for step in steps(folder.tokenizer.get("pre_tokenizer"), "pretokenizers")
+    )
+
+
+def _keeps_merges(folder: Folder, pre: str | None) -> bool:
+    return pre is not None or str(folder.family).startswith(GEMMA4)

@@ -1,0 +1,154 @@
+"""BPE and WordPiece: vocabularies in tokenizer.json, whose added tokens are told apart by their flags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.errors import DamagedFile, UnsupportedFile
+from hub.ir import Tokenizer, TokenType
+from hub_safetensors.tokenizer._control import looks_special
+from hub_safetensors.tokenizer._folder import NAMED, Folder, text_of
+from hub_safetensors.tokenizer._identify import identify
+from hub_safetensors.tokenizer._special import find_special
+
+SPACE = "\u2581"
+
+
+@dataclass
+class Vocabulary:
+    """Tokens by id, and the added ones among them."""
+
+    tokens: dict[int, str]
+    added: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+def read_vocabulary(folder: Folder) -> Vocabulary:
+    """The vocabulary of tokenizer.json, with the special tokens that only tokenizer_config.json names."""
+    vocab = folder.model.get("vocab")
+    if not isinstance(vocab, dict) or not all(type(i) is int and i >= 0 for i in vocab.values()):
+        raise DamagedFile("a vocabulary of tokens and their ids was expected", file="tokenizer.json")
+    found = Vocabulary({i: token for token, i in vocab.items()})
+    for token in folder.added():
+        found.added[token["id"]] = token
+    for i, token in folder.added_in_config():
+        found.added.setdefault(i, token)
+    have = {token["content"] for token in found.added.values()}
+    for text in dict.fromkeys(_named(folder)):
+        if text not in have and text in vocab:
+            found.added[vocab[text]] = {"content": text, "special": True}
+    found.tokens |= {i: token["content"] for i, token in found.added.items()}
+    return found
+
+
+def _named(folder: Folder) -> Iterator[str]:
+    config = folder.tokenizer_config
+    more = [*(config.get("additional_special_tokens") or ()), *(config.get("extra_special_tokens") or ())]
+    stated = [*(folder.named(name) for name in NAMED), *map(text_of, more)]
+    yield from (text for text in stated if text)
+
+
+def load(tokenizer: dict[str, Any]) -> Any:
+    """tokenizer.json as the package `tokenizers` runs it, without truncation or padding."""
+    from tokenizers import Tokenizer as Backend
+
+    try:
+        backend = Backend.from_str(json.dumps(tokenizer | {"truncation": None, "padding": None}))
+    except Exception as e:
+        raise DamagedFile(f"the package tokenizers cannot load it: {e}", file="tokenizer.json") from None
+    return backend
+
+
+def _listed(folder: Folder, backend: Any) -> tuple[list[str], list[int]]:
+    """All tokens by id and their types; ids without a token are holes."""
+    vocabulary = read_vocabulary(folder)
+    last = max(vocabulary.tokens, default=-1)
+    size = folder.vocab_size or last + 1
+    if last >= size:
+        raise UnsupportedFile(
+            f"token {last} is outside the model's vocabulary of {size}",
+            file="tokenizer.json",
+            hint="make vocab_size in config.json and the embedding larger, or take the token out",
+        )
+    tokens = [vocabulary.tokens.get(i, f"[PAD{i}]") for i in range(size)]
+    types = [int(TokenType.NORMAL if i in vocabulary.tokens else TokenType.UNUSED) for i in range(size)]
+    for i, token in vocabulary.added.items():
+        tokens[i], types[i] = _added(token, backend)
+    return tokens, types
+
+
+def _added(token: dict[str, Any], backend: Any) -> tuple[str, int]:
+    text = token["content"]
+    # llama.cpp looks for added tokens in text that nobody normalized, so they are put down as they are decoded.
+    if not token.get("normalized", not token.get("special")) and not (text.isascii() and " " not in text):
+        text = backend.decode(backend.encode(text, add_special_tokens=False).ids, skip_special_tokens=False)
+    if token.get("special") or looks_special(text):
+        return text, TokenType.CONTROL
+    return text.replace(SPACE, " "), TokenType.USER_DEFINED
+
+
+def read_bpe(folder: Folder, pre: str | None) -> Tokenizer:
+    """BPE with merges; `pre` is None in the result when the pre-tokenizer is not known and not given."""
+    backend = load(folder.tokenizer)
+    tokens, types = _listed(folder, backend)
+    special = find_special(folder)
+    if folder.family in LLAMA_FAMILY:
+        llama_flags(folder, special.flags, special.ids)
+    return Tokenizer(
+        kind="bpe",
+        tokens=tokens,
+        types=types,
+        merges=_merges(folder),
+        pre=pre or identify(folder.tokenizer, backend, folder.family),
+        special=special.ids,
+        flags=special.flags,
+        chat_template=special.chat_template,
+        token_type_count=folder.config.get("type_vocab_size", 1) if folder.family in ROBERTA_FAMILY else None,
+    )
+
+
+def read_wordpiece(folder: Folder, pre: str | None) -> Tokenizer:
+    """BERT's WordPiece, continuations marked with `##`."""
+    backend = load(folder.tokenizer)
+    tokens, types = _listed(folder, backend)
+    special = find_special(folder, len(tokens))
+    return Tokenizer(
+        kind="wordpiece",
+        tokens=tokens,
+        types=types,
+        pre=pre or identify(folder.tokenizer, backend, folder.family),
+        special=special.ids,
+        flags=special.flags,
+        chat_template=special.chat_template,
+        token_type_count=folder.config.get("type_vocab_size", 1),
+    )
+
+
+def _merges(folder: Folder) -> list[str]:
+    """Merges as "left right"; a space within a part is written as the byte-level alphabet does."""
+    merges = folder.model.get("merges") or []
+    if all(isinstance(merge, str) for merge in merges):
+        return list(merges)
+    if not all(isinstance(merge, list) and len(merge) == 2 and isinstance(merge[0], str) for merge in merges):
+        raise DamagedFile("merges are pairs of tokens, something else is there", file="tokenizer.json")
+    return [" ".join(part.replace(" ", "\u0120") for part in merge) for merge in merges]
+
+
+# Families that the script converts as llama, whose flags it sets by rules of their own.
+LLAMA_FAMILY = ("llama", "mistral", "mixtral", "granite", "granitemoe", "smollm3", "arcee")
+ROBERTA_FAMILY = ("roberta",)
+GRANITE_VOCAB, CODE_LLAMA_VOCAB, CODE_LLAMA_EOT = 49152, 32016, 32010
+
+
+def llama_flags(folder: Folder, flags: dict[str, bool], ids: dict[str, int]) -> None:
+    """What the script adds for llama and its family, by the size of the vocabulary too."""
+    prefix = folder.tokenizer_config.get("add_prefix_space")
+    if isinstance(prefix, bool):
+        flags["add_space_prefix"] = prefix
+    size = folder.config.get("vocab_size", 32000)
+    if size == CODE_LLAMA_VOCAB:
+        ids.setdefault("eot", CODE_LLAMA_EOT)
+    if size == GRANITE_VOCAB:
+        flags["add_bos"] = False

@@ -1,0 +1,118 @@
+"""What the writers of all kinds of tokenizers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub.ir import Tokenizer, TokenType
+from hub_safetensors.tokenizer._control import CONTROL_BY_TEXT
+
+Json = dict[str, Any]
+
+# Special tokens that transformers knows by name.
+NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+# Tokens that are found in text before anything else is done to it.
+ADDED = (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.USER_DEFINED)
+# <mask> takes the space before it: llama.cpp knows these pre-tokenizers by name for it.
+MASK_TAKES_SPACE = ("jina-v2-de", "jina-v2-es", "jina-v2-code", "modern-bert", "roberta-bpe")
+# Phi-3's special tokens take the white space after them, except these.
+PHI3_KEEPS_SPACE = ("<unk>", "<s>", "<|endoftext|>")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a tokenizer.json that depend on the kind."""
+
+    model: Json
+    normalizer: Json | None = None
+    pre_tokenizer: Json | None = None
+    post_processor: Json | None = None
+    decoder: Json | None = None
+
+
+def sequence(kind: str, steps: Sequence[Json]) -> Json | None:
+    """`steps` as one part: itself, a Sequence of them under the key `kind`, or None for no step."""
+    if len(steps) < 2:
+        return steps[0] if steps else None
+    return {"type": "Sequence", kind: list(steps)}
+
+
+def is_hole(tokenizer: Tokenizer, i: int) -> bool:
+    """True for an id that no token has; the script that reads a folder fills it again."""
+    return tokenizer.types is not None and tokenizer.types[i] == TokenType.UNUSED and tokenizer.tokens[i] == f"[PAD{i}]"
+
+
+def vocabulary(tokenizer: Tokenizer) -> dict[str, int]:
+    """Ids by token, holes left out; of equal tokens the first."""
+    ids: dict[str, int] = {}
+    for i, token in enumerate(tokenizer.tokens):
+        if not is_hole(tokenizer, i):
+            ids.setdefault(token, i)
+    return ids
+
+
+def added_tokens(tokenizer: Tokenizer, config: Mapping[str, Any]) -> list[Json]:
+    """The tokens that are found in text first, as tokenizer.json lists them."""
+    n = len(tokenizer.tokens)
+    types = tokenizer.types or [TokenType.NORMAL] * n
+    # Gemma 4 has a </s> of no meaning, which llama.cpp tells by this token.
+    by_text = CONTROL_BY_TEXT - {"</s>"} if "<|tool_response>" in tokenizer.tokens else CONTROL_BY_TEXT
+    found = [i for i, token in enumerate(tokenizer.tokens) if types[i] in ADDED or token in by_text]
+    return [_added(tokenizer, i, types[i] != TokenType.USER_DEFINED, config) for i in found]
+
+
+def _added(tokenizer: Tokenizer, i: int, special: bool, config: Mapping[str, Any]) -> Json:
+    token = tokenizer.tokens[i]
+    is_phi3 = config.get("model_type") == "phi3" and tokenizer.kind == "spm"
+    return {
+        "id": i,
+        "content": token,
+        "single_word": False,
+        "lstrip": i == tokenizer.special.get("mask") and tokenizer.pre in MASK_TAKES_SPACE,
+        "rstrip": is_phi3 and special and token not in PHI3_KEEPS_SPACE,
+        "normalized": False,
+        "special": special,
+    }
+
+
+def named_tokens(tokenizer: Tokenizer) -> dict[str, str]:
+    """`bos_token` and the like, as tokenizer_config.json and special_tokens_map.json state them."""
+    n = len(tokenizer.tokens)
+    return {
+        f"{name}_token": tokenizer.tokens[tokenizer.special[name]]
+        for name in NAMED
+        if tokenizer.special.get(name, n) < n
+    }
+
+
+def template(tokenizer: Tokenizer, bos: bool, eos: bool) -> Json | None:
+    """The post-processor that adds the tokens which begin and end a text; None when nothing is added."""
+    first = _special(tokenizer, "bos") if bos else None
+    last = _special(tokenizer, "eos") if eos else None
+    if first is None and last is None:
+        return None
+    a: Json = {"Sequence": {"id": "A", "type_id": 0}}
+    b: Json = {"Sequence": {"id": "B", "type_id": 1}}
+    begin, end = [_piece(first, 0)] if first else [], [_piece(last, 0)] if last else []
+    middle = [_piece(first, 1)] if first and "add_sep" in tokenizer.flags else []
+    return {
+        "type": "TemplateProcessing",
+        "single": [*begin, a, *end],
+        "pair": [*begin, a, *middle, b, *end],
+        "special_tokens": {token: _entry(token, i) for token, i in filter(None, (first, last))},
+    }
+
+
+def _special(tokenizer: Tokenizer, name: str) -> tuple[str, int] | None:
+    i = tokenizer.special.get(name)
+    return None if i is None or i >= len(tokenizer.tokens) else (tokenizer.tokens[i], i)
+
+
+def _piece(token: tuple[str, int], segment: int) -> Json:
+    return {"SpecialToken": {"id": token[0], "type_id": segment}}
+
+
+def _entry(token: str, i: int) -> Json:
+    return {"id": token, "ids": [i], "tokens": [token]}
