@@ -69,7 +69,7 @@ class Cursor:
         start = self.at
         n: int = self.number(ValueType.UINT64, what)
         if n * least > self.left:
-            raise self.damaged(f"{what} is {n}, the file has {self.left} more bytes", start)
+            raise self.damaged(f"{what} is {n}: at least {n * least} bytes, the file has {self.left} more", start)
         if most is not None and n > most:
             raise self.damaged(f"{what} is {n}, at most {most} were expected", start)
         return n
