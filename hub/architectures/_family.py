@@ -199,7 +199,7 @@ def _fact(name: str, config: Config, layer: int) -> bool | None:
 
 def _has_experts(config: Config, layer: int) -> bool:
     step = config.fact("decoder_sparse_step", int) or 1
-    return bool(config.fact("num_experts", int)) and (layer + 1) % step == 0 and layer not in _plain_layers(config)
+    return config.require("num_experts", int) > 0 and (layer + 1) % step == 0 and layer not in _plain_layers(config)
 
 
 def _plain_layers(config: Config) -> list[int]:
