@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGUFReader, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quants
 
 from hub import codecs
 from hub.errors import DamagedFile, MissingFact, UnsupportedFile
@@ -175,3 +175,37 @@ def test_capabilities_name_what_gguf_has() -> None:
     held = GgufFormat().capabilities.encodings
     assert {"Q4_K", "MXFP4", "BF16", "I64"} <= held <= set(ENCODINGS)
     assert not held & {"U8", "BOOL", "F8_E4M3", "C64", "APR_Q4"}
+
+
+def test_quantized_matrices_that_a_rule_transposes_are_not_decoded_for_gguf(tmp_path: Path) -> None:
+    """GPT-2's Conv1D weights lie the other way round in Hugging Face's files, which blocks cannot follow."""
+    hidden, rng = 32, np.random.default_rng(4)
+    shapes = {
+        "token_embd.weight": (40, hidden), "position_embd.weight": (16, hidden),
+        "blk.0.attn_qkv.weight": (3 * hidden, hidden), "blk.0.attn_output.weight": (hidden, hidden),
+        "blk.0.ffn_up.weight": (4 * hidden, hidden), "blk.0.ffn_down.weight": (hidden, 4 * hidden),
+    }  # fmt: skip
+    vectors = {"blk.0.attn_norm": hidden, "blk.0.ffn_norm": hidden, "output_norm": hidden}
+    writer = GGUFWriter(tmp_path / "gpt2.gguf", "gpt2")
+    sizes = {"block_count": 1, "context_length": 16, "embedding_length": hidden, "feed_forward_length": 4 * hidden}
+    for key, value in {**sizes, "attention.head_count": 2}.items():
+        writer.add_uint32(f"gpt2.{key}", value)
+    writer.add_layer_norm_eps(1e-5)
+    for name, shape in shapes.items():
+        kind = GGMLQuantizationType.F32 if name.startswith("position") else GGMLQuantizationType.Q8_0
+        data = quants.quantize(rng.normal(size=shape).astype(np.float32), kind)
+        writer.add_tensor(name, data, raw_dtype=kind)
+    for name, n in vectors.items():
+        for suffix in ("weight", "bias"):
+            writer.add_tensor(f"{name}.{suffix}", rng.normal(size=n).astype(np.float32))
+    for name in ("attn_qkv", "attn_output", "ffn_up", "ffn_down"):
+        rows = shapes[f"blk.0.{name}.weight"][0]
+        writer.add_tensor(f"blk.0.{name}.bias", rng.normal(size=rows).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    model = read(tmp_path / "gpt2.gguf")
+    assert model.tensors["transformer.h.0.attn.c_attn.weight"].shape == (hidden, 3 * hidden)
+    convert(Request(tmp_path / "gpt2.gguf", tmp_path / "again.gguf"))
+    assert (tmp_path / "again.gguf").read_bytes() == (tmp_path / "gpt2.gguf").read_bytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -134,11 +134,20 @@ def _original(entry: Json, made: PlannedTensor | None) -> PlannedTensor | None:
 
 
 def fit(planned: PlannedTensor, model: Model, block: Block | None) -> PlannedTensor:
-    """`planned` in an encoding for GGUF; one that the file had, and the model still has, stays as it was."""
+    """`planned` in an encoding for GGUF; one that the file had stays as it was, unless the model has another."""
     tensor = planned.tensor
     had = None if block is None else block.encoding(tensor.name)
-    kept = had is not None and {model.tensors[name].encoding.name for name in planned.sources} == {had}
-    if kept and had != tensor.encoding.name:  # widened for llama.cpp, which takes it as the file had it
+    kept = had is not None and _still(tensor, [model.tensors[name] for name in planned.sources], had)
+    if kept and had != tensor.encoding.name:  # widened on the way, and back to what it was
         tensor = codecs.recode(tensor, ENCODINGS[str(had)])
     made, reason = fitted(tensor, kept)
     return replace(planned, tensor=made, reason=planned.reason or reason)
+
+
+def _still(tensor: Tensor, sources: Sequence[Tensor], had: str) -> bool:
+    """True when `sources` are in the encoding `had`, or a rule decoded them (to transpose them) and not the user."""
+    if {source.encoding.name for source in sources} == {had}:
+        return True
+    rows = tensor.rows
+    decoded = isinstance(rows, codecs.Recoded) and rows.widened and rows.base.encoding.name == had
+    return decoded and not any(isinstance(source.rows, codecs.Recoded) for source in sources)

@@ -190,4 +190,3 @@ def _templates(template: str | Mapping[str, str] | None) -> Iterator[tuple[str, 
         yield TEMPLATE + "s", Value.array(ValueType.STRING, list(named))
     if default is not None:
         yield TEMPLATE, Value(ValueType.STRING, default)
-
