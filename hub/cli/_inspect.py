@@ -17,10 +17,9 @@ def inspect(model: ModelPath, as_json: Json = False) -> None:
 
     Architecture, sizes, vocabulary, encodings. Reads no tensor.
     """
-    from hub.inspection import summarize
-    from hub.opening import open_model
+    from hub.inspection import summarize_path
 
-    summary = summarize(model, *open_model(model))
+    summary = summarize_path(model)
     if as_json:
         out.emit("inspect", summary)
     else:
@@ -33,7 +32,7 @@ def _lines(s: Summary) -> Iterator[tuple[str, object]]:
     yield "Model", s.model
     yield "Format", s.format
     yield "Quantization", s.quantization
-    yield "Parameters", short_count(s.parameters)
+    yield "Parameters", None if s.parameters is None else short_count(s.parameters)
     yield "Vocabulary", None if s.vocabulary is None else f"{s.vocabulary:,} tokens"
     yield "Architecture", s.architecture
     yield "Layers", s.layers
@@ -51,11 +50,13 @@ def _lines(s: Summary) -> Iterator[tuple[str, object]]:
     yield "Tied", ", ".join(f"{alias} = {tensor}" for alias, tensor in s.ties.items()) or None
     yield "License", s.license
     yield "Size", short_bytes(s.size_bytes)
-    yield "Tensors", f"{short_bytes(s.tensor_bytes)} in {s.tensor_count}"
+    yield "Tensors", f"{short_bytes(s.tensor_bytes)} in {s.tensor_count}" if s.tensor_count else None
     for share in s.encodings:
         yield f"  {share.encoding}", f"{short_bytes(share.bytes)} in {share.tensors}"
     yield "Names", None if s.naming == "hf" else "the source's own; its architecture is in no table"
     yield "Files", ", ".join(f.name for f in s.files) or None
+    for key, value in s.metadata.items() if not s.tensor_count else ():
+        yield f"  {key}", value
     for note in s.notes:
         yield "Note", note
 

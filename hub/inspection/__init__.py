@@ -17,6 +17,7 @@ from hub.inspection._summary import (
     quantization,
     shares,
     summarize,
+    summarize_path,
 )
 from hub.inspection._tensors import TensorLine, TensorList, list_tensors, select
 from hub.inspection._validate import Check, Score, ValidationReport, validate
@@ -59,5 +60,6 @@ __all__ = [
     "size_on_disk",
     "stored_files",
     "summarize",
+    "summarize_path",
     "validate",
 ]

@@ -18,6 +18,7 @@ from hub.pipeline import Progress, Silent
 
 Values = NDArray[Any]
 LISTED_ROWS = 1 << 20
+PIECE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,18 @@ def scan(tensor: Tensor) -> Scan:
     totals = Scan()
     columns = tensor.shape[-1] if tensor.shape else 1
     with np.errstate(over="ignore", invalid="ignore"):
-        for start, stop in tensor.pieces():
-            totals.add(codecs.values(tensor, start, stop).reshape(-1, columns))
+        for start, stop in _spans(tensor, columns):
+            values = codecs.span(tensor, start, stop)
+            totals.add(values.reshape(-1, min(columns, values.size)))
     return totals
+
+
+def _spans(tensor: Tensor, columns: int) -> Iterator[tuple[int, int]]:
+    """Ranges of about `PIECE` values: whole rows, or parts of the one row of a vector that can be read in parts."""
+    whole = max(1, columns)
+    step = PIECE if tensor.encoding.flat and len(tensor.shape) < 2 else max(1, PIECE // whole) * whole
+    for start in range(0, tensor.size, step):
+        yield start, min(tensor.size, start + step)
 
 
 def scan_all(tensors: Iterable[Tensor], progress: Progress | None = None) -> Iterator[tuple[Tensor, Scan | HubError]]:

@@ -6,14 +6,25 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from hub.errors import MissingFact
+from hub.errors import MissingFact, UnsupportedFile
 from hub.inspection._files import size_on_disk
 from hub.interface import Format
 from hub.ir import Config, Model, Tensor, Tokenizer
+from hub.opening import open_model
+from hub.plugins import registry
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A format that can say what a file is that it recognises and does not read as a model."""
+
+    def describe(self, path: Path) -> Mapping[str, Any] | None:
+        """What the file is: format, model_type, metadata ...; None for a file that `read` reads."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +64,8 @@ class Summary:
     model: str
     format: str
     plugin: str
-    quantization: str
-    parameters: int
+    quantization: str | None
+    parameters: int | None
     vocabulary: int | None
     architecture: str | None
     layers: int | None
@@ -120,6 +131,22 @@ class _Facts:
         return stated or (hidden // heads if hidden and heads else None)
 
 
+def summarize_path(path: Path) -> Summary:
+    """The summary of the model at `path`; of a file that is shown and not converted, what its format says about it."""
+    try:
+        return summarize(path, *open_model(path))
+    except UnsupportedFile as error:
+        found = registry().find(path)
+        described = found.describe(path) if isinstance(found, Describes) else None
+        if described is None:
+            raise
+        inner = described.get("metadata") or {}
+        metadata = {**inner, **{k: v for k, v in described.items() if k != "metadata"}}
+        metadata["architecture"] = metadata.pop("model_type", None)
+        metadata.setdefault("name", inner.get("model_name"))
+        return summarize(path, found, Model({}, metadata=metadata, notes=(error.message,)))
+
+
 def summarize(path: Path, found: Format, model: Model) -> Summary:
     """The summary of `model`, read from `path` by `found`. Reads the tokenizer, no tensor."""
     facts = _Facts(model.config)
@@ -132,7 +159,7 @@ def summarize(path: Path, found: Format, model: Model) -> Summary:
         format=str(metadata.get("format") or found.title or found.name),
         plugin=found.name,
         quantization=quantization(model),
-        parameters=model.parameters,
+        parameters=model.parameters if model.tensors else None,
         vocabulary=get("vocab_size", int) or (len(tokenizer) if tokenizer else None),
         architecture=facts.get("model_type", str) or _text(metadata.get("architecture")),
         layers=get("num_hidden_layers", int),
@@ -176,7 +203,7 @@ def shares(tensors: Any) -> tuple[EncodingShare, ...]:
     return tuple(EncodingShare(n, count[n], values[n], size) for n, size in nbytes.most_common())
 
 
-def quantization(model: Model) -> str:
+def quantization(model: Model) -> str | None:
     """What the weights are encoded as: the source's own word for a mixture, else the encoding of most bytes.
 
     The source's word counts only while the model holds quantized tensors at all.
@@ -185,7 +212,7 @@ def quantization(model: Model) -> str:
     weights: list[Tensor] = [t for t in model.tensors.values() if len(t.shape) > 1] or [*model.tensors.values()]
     found = shares(weights)
     if not found:
-        return "none"
+        return None
     if isinstance(stated, str) and stated and any(t.encoding.quantized for t in weights):
         return stated
     return found[0].encoding if len(found) == 1 else f"mostly {found[0].encoding}"
@@ -199,6 +226,8 @@ def _tokenizer(tokenizer: Tokenizer | None) -> TokenizerSummary | None:
 
 
 def _text(value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        value = [f"{k} {v}" for k, v in value.items()]
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or None
     return None if value is None else str(value)
