@@ -86,7 +86,10 @@ class Tensor:
 
     def slice(self, start: int, stop: int) -> Tensor:
         """Slices `start` to `stop` of the first dimension."""
-        return self.take(np.arange(start, stop, dtype=np.int64))
+        if self.encoding.flat or len(self.shape) < 2:
+            return self._take_values(np.arange(start, stop, dtype=np.int64))
+        inner = prod(self.shape[1:-1])
+        return replace(self, shape=(stop - start, *self.shape[1:]), rows=self.rows.slice(start * inner, stop * inner))
 
     def transposed(self) -> Tensor:
         """The matrix transpose; only encodings with one value per block have one."""
