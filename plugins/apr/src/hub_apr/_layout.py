@@ -11,9 +11,8 @@ import numpy as np
 from hub.codecs import Recoded, can_decode, recode
 from hub.errors import DamagedFile
 from hub.ir import ENCODINGS, F32, U8, Change, Encoding, Index, Rows, Tensor
-from hub_apr.container import BY_ENCODING
+from hub_apr.container import BY_ENCODING, DIMS_LIMIT, NAME_LIMIT
 
-NAME_LIMIT, DIMS_LIMIT = 256, 8
 _WIDENED = {"F16", "BF16"}
 
 WIDENED = "apr reads norms and biases as F32"
@@ -34,11 +33,22 @@ def lay(tensor: Tensor, *, portable: bool) -> tuple[Tensor, str]:
     name = tensor.encoding.name
     if len(tensor.shape) == 1 and name in _WIDENED:
         return recode(tensor, F32), WIDENED
-    if name in BY_ENCODING and len(tensor.shape) <= DIMS_LIMIT and not _ambiguous(tensor):
+    why = _obstacle(tensor)
+    if not why:
         return tensor, ""
-    if portable and tensor.encoding.kind in {"block", "float"} and can_decode(tensor.encoding):
-        return recode(tensor, F32), f"--portable: APR has no {name}, F32 holds the same values"
-    return Tensor(tensor.name, (tensor.rows.n, tensor.rows.width), U8, tensor.rows), f"APR has no {name}: {CARRIED}"
+    decodes = tensor.encoding.kind in {"block", "float"} and can_decode(tensor.encoding)
+    if portable and decodes and len(tensor.shape) <= DIMS_LIMIT:
+        return recode(tensor, F32), f"--portable: {why}, F32 holds the same values"
+    return Tensor(tensor.name, (tensor.rows.n, tensor.rows.width), U8, tensor.rows), f"{why}: {CARRIED}"
+
+
+def _obstacle(tensor: Tensor) -> str:
+    """Why the index cannot say the tensor's encoding and shape; empty when it can."""
+    if tensor.encoding.name not in BY_ENCODING:
+        return f"APR has no {tensor.encoding}"
+    if len(tensor.shape) > DIMS_LIMIT:
+        return f"APR has at most {DIMS_LIMIT} dimensions"
+    return "APR readers differ on where its rows start" if _ambiguous(tensor) else ""
 
 
 def _ambiguous(tensor: Tensor) -> bool:

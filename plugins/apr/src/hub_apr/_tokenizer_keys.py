@@ -95,7 +95,8 @@ def _scores(scores: Sequence[float], odd: dict[str, Any]) -> dict[str, Any]:
     if not all(map(math.isfinite, exact)):
         odd["scores"] = exact
         return {}
-    narrow = np.array(exact, np.float32)
+    with np.errstate(over="ignore"):
+        narrow = np.array(exact, np.float32)
     if not np.array_equal(narrow.astype(np.float64), exact):
         return {_LISTS["scores"]: exact}
     odd["score_type"] = "float32"

@@ -24,6 +24,7 @@ from hub_apr.container import (
     metadata_bytes,
     parse_header,
     parse_metadata,
+    repeated,
     spelled,
     tell,
 )
@@ -101,10 +102,14 @@ def _container(container: Container) -> Iterator[Finding]:
 
 
 def _metadata(container: Container) -> Iterator[Finding]:
-    doubled = {key: names for key in ALIASES if len(names := spelled(container.metadata, key)) > 1}
-    for key, names in doubled.items():
-        yield Finding(Stage.METADATA, "FAIL", f"{key} is spelled {' and '.join(names)}: apr would ignore all metadata")
-    if not doubled:
+    """Beyond what opening refuses: fields said twice, which make the inference loader drop all metadata."""
+    twice = repeated(metadata_bytes(container.image, container.header))
+    said = [f"{key!r} is there twice" for key in twice]
+    doubled = [names for key in ALIASES if len(names := spelled(container.metadata, key)) > 1]
+    said += [f"{names[0]!r} is also there as {', '.join(map(repr, names[1:]))}" for names in doubled]
+    for what in said:
+        yield Finding(Stage.METADATA, "FAIL", f"{what}: apr would ignore all metadata")
+    if not said:
         yield _passed(Stage.METADATA, f"{len(container.metadata)} keys")
 
 
@@ -152,12 +157,17 @@ def _sharded(path: Path) -> Iterator[Finding]:
 
 
 def _older(path: Path, dialect: str) -> Iterator[Finding]:
+    yield _passed(Stage.MAGIC, dialect)
     try:
         opened = open_parts(path)
     except HubError as error:
-        yield from _stop(Stage.MAGIC if error.offset == 0 else Stage.HEADER, error)
+        if error.offset != FileImage(path).size - FOOTER:
+            yield from _stop(Stage.HEADER, error)
+            return
+        for stage in _STRUCTURE[1:-1]:
+            yield Finding(stage, "SKIP", "not looked at: the checksum is wrong")
+        yield _failed(Stage.CHECKSUM, error)
         return
-    yield _passed(Stage.MAGIC, dialect)
     yield from _older_stages(opened)
 
 

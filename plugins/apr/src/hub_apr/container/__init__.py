@@ -8,10 +8,10 @@ from hub_apr.container._dialect import Dialect, Opened, open_any, tell
 from hub_apr.container._dtypes import BY_ENCODING, BY_NAME, DTYPES, Dtype
 from hub_apr.container._header import MAGIC, SIZE, Flags, Header, checksum_fits, parse_header
 from hub_apr.container._image import FileImage, Image, MemoryImage, pieces
-from hub_apr.container._index import ALIGNMENT, Entry, pack_index, up64
+from hub_apr.container._index import ALIGNMENT, DIMS_LIMIT, NAME_LIMIT, Entry, pack_index, up64
 from hub_apr.container._json import parse_json
 from hub_apr.container._legacy import Legacy
-from hub_apr.container._metadata import ALIASES, KNOWN, field, parse_metadata, spelled
+from hub_apr.container._metadata import ALIASES, KNOWN, field, parse_metadata, repeated, spelled
 from hub_apr.container._v1 import V1
 from hub_apr.container._v2 import Container, metadata_bytes, open_container, shared
 
@@ -20,10 +20,12 @@ __all__ = [
     "ALIGNMENT",
     "BY_ENCODING",
     "BY_NAME",
+    "DIMS_LIMIT",
     "DTYPES",
     "FOOTER",
     "KNOWN",
     "MAGIC",
+    "NAME_LIMIT",
     "SIZE",
     "V1",
     "Container",
@@ -50,6 +52,7 @@ __all__ = [
     "parse_json",
     "parse_metadata",
     "pieces",
+    "repeated",
     "shared",
     "spelled",
     "tell",

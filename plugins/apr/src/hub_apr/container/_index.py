@@ -13,7 +13,7 @@ from hub_apr.container._image import Image
 
 ALIGNMENT = 64
 SMALLEST = 20  # an entry without a name and without dimensions
-_NAME_LIMIT, _DIMS_LIMIT = 256, 8  # what the reference writer cuts names and shapes to
+NAME_LIMIT, DIMS_LIMIT = 256, 8  # what the reference writer cuts names and shapes to
 _WINDOW = 1 << 18
 
 
@@ -35,9 +35,9 @@ class Entry:
     def pack(self) -> bytes:
         """The bytes of the entry. `HubError` for what the reference writer would silently cut."""
         name = self.name.encode()
-        if len(name) > _NAME_LIMIT or len(self.shape) > _DIMS_LIMIT:
+        if len(name) > NAME_LIMIT or len(self.shape) > DIMS_LIMIT:
             raise HubError(
-                f"an APR file holds names of at most {_NAME_LIMIT} bytes and {_DIMS_LIMIT} dimensions", tensor=self.name
+                f"an APR file holds names of at most {NAME_LIMIT} bytes and {DIMS_LIMIT} dimensions", tensor=self.name
             )
         dims = struct.pack(f"<{len(self.shape)}Q", *self.shape)
         head = struct.pack("<H", len(name)) + name + bytes([self.dtype.id, len(self.shape)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -137,6 +139,17 @@ def parse_metadata(raw: bytes, path: Path, offset: int, *, typed: bool = True) -
                 f"metadata {key!r} is {str(value[key])[:60]!r}, {kind} was expected", file=path, offset=offset
             )
     return value
+
+
+def repeated(raw: bytes) -> list[str]:
+    """Keys that the JSON object in `raw`, which `parse_metadata` accepts, holds more than once at its top level."""
+    keys: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        keys[:] = [key for key, _ in pairs]  # the outermost object ends last
+
+    json.loads(raw, object_pairs_hook=note)
+    return [key for key, n in Counter(keys).items() if n > 1]
 
 
 def spelled(metadata: Mapping[str, Any], key: str) -> list[str]:

@@ -13,7 +13,7 @@ from hub.ir import Rows, Tensor
 from hub_apr.container import _dtypes
 from hub_apr.container._header import MAGIC, MAGIC_APR2, SIZE, Flags, Header, parse_header
 from hub_apr.container._image import Image
-from hub_apr.container._index import ALIGNMENT, Entry, parse_index, up64
+from hub_apr.container._index import ALIGNMENT, DIMS_LIMIT, Entry, parse_index, up64
 from hub_apr.container._metadata import LARGEST, parse_metadata
 
 _GGUF_NAME = re.compile(r"token_embd\.|blk\.\d+\.")
@@ -90,14 +90,12 @@ class Container:
 
     def _size_problem(self, entry: Entry) -> DamagedFile | None:
         if 0 in entry.shape and max(entry.shape, default=0) >= 1 << 63:
-            return self._error(f"shape {list(entry.shape)} is out of range", entry)
+            return self._error(f"shape {_shown(entry.shape)} is out of range", entry)
         expected = entry.dtype.encoding.size(entry.shape)
         if expected == entry.size:
             return None
-        return self._error(
-            f"shape {list(entry.shape)} in {entry.dtype.name} takes {expected} bytes, the index has {entry.size}",
-            entry,
-        )
+        takes = f"shape {_shown(entry.shape)} in {entry.dtype.name} takes {_count(expected)} bytes"
+        return self._error(f"{takes}, the index has {entry.size}", entry)
 
     def _inside(self, entry: Entry) -> None:
         problem = self._place_problem(entry)
@@ -124,6 +122,14 @@ class Container:
 
     def _error(self, message: str, entry: Entry) -> DamagedFile:
         return DamagedFile(message, file=self.image.path, offset=self.position(entry), tensor=entry.name)
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return str(list(shape)) if len(shape) <= DIMS_LIMIT else f"of {len(shape)} dimensions"
+
+
+def _count(n: int) -> str:
+    return str(n) if n < 1 << 64 else "more than 2^64"
 
 
 def shared(a: Entry, b: Entry) -> bool:
