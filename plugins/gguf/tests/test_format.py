@@ -209,3 +209,17 @@ def test_quantized_matrices_that_a_rule_transposes_are_not_decoded_for_gguf(tmp_
     assert model.tensors["transformer.h.0.attn.c_attn.weight"].shape == (hidden, 3 * hidden)
     convert(Request(tmp_path / "gpt2.gguf", tmp_path / "again.gguf"))
     assert (tmp_path / "again.gguf").read_bytes() == (tmp_path / "gpt2.gguf").read_bytes()
+
+
+def test_a_tied_tensor_that_the_file_holds_twice_is_held_twice_again(
+    llama_file: Path, pass_on: Any, write_model: Any
+) -> None:
+    model = read(llama_file)
+    head = model.tensors["model.embed_tokens.weight"].named("lm_head.weight")
+    both = replace(model, tensors={**model.tensors, head.name: head}, ties={}, source=Lazy.of({}))
+    write_model(both, llama_file.with_name("both.gguf"))
+    passed = pass_on(read(llama_file.with_name("both.gguf")))
+    once = {name: tensor for name, tensor in passed.tensors.items() if name != head.name}
+    tied = replace(passed, tensors=once, ties={head.name: "model.embed_tokens.weight"})
+    write_model(tied, llama_file.with_name("again.gguf"))
+    assert llama_file.with_name("again.gguf").read_bytes() == llama_file.with_name("both.gguf").read_bytes()

@@ -106,7 +106,22 @@ def _drafted(model: Model, tokenizer: Tokenizer | None) -> _Draft:
             draft.tensors.append(PlannedTensor(model.tensors[name], (name,)))
         else:
             draft.unmapped.append(name)
+    draft.tensors += _copies(draft)
     return draft
+
+
+def _copies(draft: _Draft) -> list[PlannedTensor]:
+    """Tied tensors that the GGUF the model came from held a second time."""
+    model, block = draft.model, draft.block
+    planned = {p.tensor.name for p in draft.tensors}
+    if block is None or not model.ties or planned >= block.tensors.keys():
+        return []
+    copies = {alias: model.tensors[name].named(alias) for alias, name in model.ties.items() if name in model.tensors}
+    whole = from_canonical(replace(model, tensors={**model.tensors, **copies}, ties={}))
+    again = [p for p in whole.tensors if p.tensor.name not in planned and p.tensor.name in block.tensors]
+    return [
+        PlannedTensor(p.tensor, (), "a copy of the tensor it is tied to") for p in again if copies.keys() & p.sources
+    ]
 
 
 def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | None) -> _Draft:
