@@ -318,7 +318,7 @@ def test_shards_that_do_not_fit_together(write: Write, tmp_path: Path) -> None:
     broken("listed twice|missing", shards=[told["shards"][0]] * 3, weight_map=dict.fromkeys(tensors, 0))
     broken("no file beside", shards=[{**s, "filename": "../x.apr"} for s in told["shards"]])
     broken("not beside", shards=[{**s, "filename": "x.apr"} for s in told["shards"]])
-    broken("lacks", shards=[{}, {}, {}])
+    broken("lacks", shards=[{"filename": "x.apr"}] * 3)
     manifest.write_text(json.dumps(told))
     data = shards[1].read_bytes()
     shards[1].write_bytes(data + b"x")

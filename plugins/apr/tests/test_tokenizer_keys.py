@@ -88,6 +88,8 @@ def test_keys_of_others() -> None:
     )  # fmt: skip
     assert told == Tokenizer("bpe", ["a", "b", "c"], merges=["a b"], pre="qwen2", special={"eos": 2}, chat_template="t")
     assert foreign_tokenizer({"tokenizer.model_type": "BPE"}) is None
+    odd = {"tokenizer.scores": ["x"], "tokenizer.token_type": [None], "tokenizer.pre_type": 3, "tokenizer.merges": 5}
+    assert foreign_tokenizer({"tokenizer.vocabulary": ["a"], **odd}) == Tokenizer("spm", ["a"])
 
 
 @pytest.mark.parametrize("block", [{}, {"kind": "bpe"}, [], "x", None, {"hub.zlib": "####", "size": 3}])

@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.architectures import FAMILIES, family
 from hub.architectures import facts as plain_facts
+from hub.errors import MissingFact
 from hub.ir import Config, Model
 from hub_apr.container import field
 
@@ -44,8 +45,7 @@ _EMBEDDINGS = ("model.embed_tokens.weight", "token_embd.weight", "transformer.wt
 
 def hyperparameters(model: Model) -> dict[str, Any]:
     """The container's keys for `model`, each under its canonical name, only those that are known."""
-    known = family(model.config)
-    stated: Mapping[str, Any] = known.facts(model.config) if known else plain_facts(model.config)
+    stated = _stated(model.config)
     kind = stated.get("model_type") or model.metadata.get("architecture")
     found: dict[str, Any] = {"model_type": kind if isinstance(kind, str) else ""}
     if isinstance(kind, str):
@@ -60,6 +60,15 @@ def hyperparameters(model: Model) -> dict[str, Any]:
     if isinstance(stated.get("norm_topk_prob"), bool):
         found["norm_topk_prob"] = stated["norm_topk_prob"]
     return found
+
+
+def _stated(config: Config) -> Mapping[str, Any]:
+    """The facts of `config`, completed where its family is known; nothing when it is no config of any family."""
+    try:
+        known = family(config)
+        return known.facts(config) if known else plain_facts(config)
+    except (AttributeError, TypeError, ValueError, MissingFact):  # a text where a table was expected, and the like
+        return {}
 
 
 def _class_of(config: Config) -> dict[str, Any]:

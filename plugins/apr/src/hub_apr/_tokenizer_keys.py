@@ -125,29 +125,32 @@ def own_tokenizer(metadata: Mapping[str, Any], file: Path) -> Tokenizer:
 
 
 def foreign_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer | None:
-    """The tokenizer that other programs' keys say; None when there is no vocabulary."""
-    tokens = [word for word in _list(metadata, "tokenizer.vocabulary") or () if isinstance(word, str)]
+    """The tokenizer that other programs' keys say; None when there is no vocabulary. Odd values count as absent."""
+    tokens = _items(metadata, _LISTS["tokens"], str)
     if not tokens:
         return None
-    merges, scores, types = (_list(metadata, _LISTS[name]) for name in ("merges", "scores", "types"))
+    merges = _items(metadata, _LISTS["merges"], str)
+    scores = [float(x) for x in _items(metadata, _LISTS["scores"], (int, float))]
+    types = _items(metadata, _LISTS["types"], int)
     told = str(metadata.get("tokenizer.model_type") or metadata.get("tokenizer.model") or "").lower()
     kind = _KINDS.get(told, "bpe" if merges else "spm")
     ids = {name: metadata.get(key) for name, key in _IDS.items()}
-    add_bos = metadata.get("tokenizer.add_bos_token")
+    add_bos, pre = metadata.get("tokenizer.add_bos_token"), metadata.get("tokenizer.pre_type")
     template = metadata.get("chat_template") or metadata.get("tokenizer.chat_template")
     return Tokenizer(
         kind=kind,  # type: ignore[arg-type]  # one of the table's values
         tokens=tokens,
-        scores=[float(x) for x in scores] if scores and len(scores) == len(tokens) else None,
-        types=[int(x) for x in types] if types and len(types) == len(tokens) else None,
-        merges=[str(m) for m in merges] if merges else None,
-        pre=metadata.get("tokenizer.pre_type"),
+        scores=scores if len(scores) == len(tokens) else None,
+        types=types if len(types) == len(tokens) else None,
+        merges=merges or None,
+        pre=pre if isinstance(pre, str) else None,
         special={name: i for name, i in ids.items() if type(i) is int and 0 <= i < len(tokens)},
         flags={"add_bos": add_bos} if isinstance(add_bos, bool) else {},
         chat_template=template if isinstance(template, str) else None,
     )
 
 
-def _list(metadata: Mapping[str, Any], key: str) -> list[Any] | None:
+def _items(metadata: Mapping[str, Any], key: str, kind: type | tuple[type, ...]) -> list[Any]:
+    """The items of the list under `key` that are of `kind`, as the inference loader takes them."""
     value = metadata.get(key)
-    return value if isinstance(value, list) else None
+    return [item for item in value if isinstance(item, kind)] if isinstance(value, list) else []
