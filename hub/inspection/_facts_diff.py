@@ -17,6 +17,9 @@ from hub.pipeline.compare import Difference, compare_mappings, compare_tokenizer
 # Fields of a tokenizer that change ids or text; the others (pre, flags, types, scores ...) not every format can state.
 TOKENIZER = ("tokenizer", "tokenizer.kind", "tokenizer.tokens", "tokenizer.merges", "tokenizer.chat_template")
 
+# Keys of config.json about the file or the program, not about the model.
+TRIFLES = {"torch_dtype", "dtype", "transformers_version", "_name_or_path", "use_cache", "_attn_implementation"}
+
 LONGEST = 200
 
 
@@ -38,7 +41,7 @@ def compare_facts(a: Model, b: Model, same_format: str | None) -> list[FactDiffe
     """What `a` and `b` say differently; `same_format` names the format when it is the same on both sides."""
     found = [*_configs(a.config, b.config)]
     found += _section("tokenizer", compare_tokenizers(a.tokenizer.get(), b.tokenizer.get()), _changes_ids)
-    found += _section("metadata", compare_mappings(_card(a), _card(b)), lambda _: False)
+    found += _section("metadata", compare_mappings(_card(a), _card(b)), lambda _: False, _is_scalar)
     if same_format is not None:
         # Here both sides can say everything, so every key of the format's own counts.
         x, y = (m.source.get().get(same_format) or {} for m in (a, b))
@@ -48,11 +51,10 @@ def compare_facts(a: Model, b: Model, same_format: str | None) -> list[FactDiffe
 
 def _configs(a: Config, b: Config) -> Iterator[FactDifference]:
     known = family(a) or family(b)
-    if known is None:
-        return _section("config", compare_mappings(a, b), lambda _: False)
-    meant = {*known.required_facts, *known.defaults}
-    x, y = known.facts(a), known.facts(b)
-    return _section("config", compare_mappings(x, y), lambda d: d.key in meant and bool(a) and bool(b))
+    meant = {*known.required_facts, *known.defaults} if known and a and b else set()
+    x, y = (known.facts(a), known.facts(b)) if known else (a, b)
+    differences = compare_mappings(x, y)
+    return _section("config", differences, lambda d: d.key in meant, lambda d: d.key not in TRIFLES)
 
 
 def _changes_ids(difference: Difference) -> bool:
@@ -61,16 +63,27 @@ def _changes_ids(difference: Difference) -> bool:
 
 
 def _card(model: Model) -> dict[str, Any]:
-    """Metadata without what the hub itself says about the file."""
-    return {k: v for k, v in model.metadata.items() if k not in {"format", "quantization"}}
+    """Metadata without what the hub itself says about the file; a list of one is the same as its only entry."""
+    card = {k: v for k, v in model.metadata.items() if k not in {"format", "quantization"}}
+    return {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in card.items()}
+
+
+def _is_scalar(difference: Difference) -> bool:
+    """Names and licenses are kept by every format; lists, such as tags, are added to by some."""
+    lists = isinstance(difference.a, list) or isinstance(difference.b, list)
+    return not lists and not difference.key.endswith((")", "]"))
 
 
 def _section(
-    section: str, differences: Sequence[Difference], meant: Callable[[Difference], bool]
+    section: str,
+    differences: Sequence[Difference],
+    one_sided: Callable[[Difference], bool],
+    two_sided: Callable[[Difference], bool] = lambda _: True,
 ) -> Iterator[FactDifference]:
+    """`one_sided` says whether a fact counts that one side does not state, `two_sided` whether one that both state."""
     for d in differences:
-        both = d.a is not None and d.b is not None
-        yield FactDifference(section, d.key.removeprefix(f"{section}."), short(d.a), short(d.b), both or meant(d))
+        counts = (two_sided if d.a is not None and d.b is not None else one_sided)(d)
+        yield FactDifference(section, d.key.removeprefix(f"{section}."), short(d.a), short(d.b), counts)
 
 
 def short(value: Any) -> Any:
