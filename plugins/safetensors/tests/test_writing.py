@@ -150,6 +150,14 @@ def test_blocks_become_the_f32_they_mean(name: str, write: Make, tmp_path: Path)
     assert written.tobytes() == expected.astype(np.float32).tobytes()
 
 
+def test_blocks_cannot_be_asked_for(folder: Path) -> None:
+    model = FORMAT.read(folder)
+    name = "model.embed_tokens.weight"
+    asked = codecs.recode(Tensor.from_bytes(name, (2, 32), ENCODINGS["F32"], bytes(256)), ENCODINGS["Q8_0"])
+    with pytest.raises(UsageError, match="SafeTensors has no Q8_0; --encode takes f32"):
+        FORMAT.plan(replace(model, tensors={name: asked}), Options(folder=True))
+
+
 @pytest.mark.parametrize("name", ["F64", "F16", "BF16", "F8_E4M3", "I64", "U16", "BOOL", "C64"])
 def test_plain_types_keep_their_bytes(name: str, write: Make, tmp_path: Path) -> None:
     data = np.random.default_rng(6).integers(0, 2, 12 * ENCODINGS[name].nbytes, dtype=np.uint8).tobytes()
@@ -225,12 +233,16 @@ def test_what_no_document_holds_comes_back_from_hub_json(folder: Path, write: Ma
 def test_a_document_that_somebody_edits_is_believed(folder: Path, write: Make, tmp_path: Path) -> None:
     model = FORMAT.read(folder)
     values = {k: v for k, v in model.config.items() if k not in {"architectures", "torch_dtype"}}
-    path = write(_anew(model, config=Config(values)), tmp_path / "made")
+    source = Lazy[Any].of({"gguf": {"keys": [1]}})
+    path = write(_anew(model, config=Config(values), source=source), tmp_path / "made")
     config = json.loads((path / "config.json").read_text())
     assert (config["architectures"], config["torch_dtype"]) == (["LlamaForCausalLM"], "float32")
     assert dict(FORMAT.read(path).config) == values
+    assert FORMAT.read(path).source.get() == source.get()
     (path / "config.json").write_text(json.dumps({**config, "rope_theta": 5.0}))
     edited = FORMAT.read(path)
+    assert any("edited since" in note and "config.json" in note for note in edited.notes)
+    assert edited.source.get() == {}
     assert dict(edited.config) == {**config, "rope_theta": 5.0}
     assert set(edited.files) == {"config.json"}
 

@@ -7,7 +7,8 @@
      "metadata": {...}, "naming": "native", "ties": {alias: tensor}, "notes": [...],
      "source": {format: block}}
 
-Every part is guarded by checksums: when somebody has changed the files since, the part no longer counts.
+Parts are guarded by checksums: when somebody has changed the files since, what depends on them no longer counts, and
+the source blocks count only while every made file is as it was made.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ _PACK_FROM = 4 << 10
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A parsed hub.json; empty when there is none."""
+    """A parsed hub.json, empty when there is none; `edited` names made files that somebody has changed since."""
 
     fields: Mapping[str, Any]
     path: Path
+    edited: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, files: Mapping[str, bytes], data: bytes | None, path: Path) -> Own:
@@ -46,16 +48,16 @@ class Own:
         if schema != _SCHEMA:
             raise DamagedFile(f"schema {schema!r} is of another release; {_SCHEMA!r} was expected", file=path)
         kept = dict(fields)
-        kept["made"] = {name: crc for name, crc in _dict(fields, "made").items() if _crc(files, name) == crc}
-        if (
-            "config.json" in files
-            and "config" in fields
-            and _dict(fields, "config").get("crc32") != _crc(files, "config.json")
-        ):
-            kept.pop("config")
+        made = _dict(fields, "made")
+        kept["made"] = {name: crc for name, crc in made.items() if _crc(files, name) == crc}
+        edited = tuple(sorted(made.keys() - kept["made"].keys()))
+        if edited:  # another format's header describes the model as it was
+            kept.pop("source", None)
+        if _dict(fields, "config").get("crc32") != _crc(files, "config.json"):
+            kept.pop("config", None)
         if not all(_crc(files, name) == crc for name, crc in _dict(_dict(fields, "tokenizer"), "files").items()):
             kept.pop("tokenizer")
-        return cls(kept, path)
+        return cls(kept, path, edited)
 
     def part(self, name: str) -> dict[str, Any]:
         """An object of the document; empty when it is missing."""

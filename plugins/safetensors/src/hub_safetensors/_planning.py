@@ -9,7 +9,7 @@ from hub import codecs
 from hub.architectures import Family
 from hub.errors import DamagedFile, UnmappedTensor, UnsupportedFile, UsageError
 from hub.interface import Options, Plan, PlannedTensor
-from hub.ir import F32, Model, Tensor
+from hub.ir import F32, Change, Model, Tensor
 from hub_safetensors._companions import embedded
 from hub_safetensors._documents import documents
 from hub_safetensors._layout import PT, WeightsFile, anew, as_recorded, index_of
@@ -79,6 +79,10 @@ def _held(tensor: Tensor, sources: tuple[str, ...], reason: str = "") -> Planned
     """The tensor in an encoding that the format has: its own, or F32, which holds every value of it."""
     if tensor.encoding.name in DTYPES:
         return PlannedTensor(tensor, sources, reason)
+    if tensor.change >= Change.EXACT:  # somebody asked for it: what a file had is not computed yet
+        raise UsageError(
+            f"{TITLE} has no {tensor.encoding}", tensor=tensor.name, hint="--encode takes f32, f16 or bf16"
+        )
     if not codecs.can_decode(tensor.encoding):
         raise UnsupportedFile(f"{TITLE} has no {tensor.encoding}, and it cannot be decoded", tensor=tensor.name)
     return PlannedTensor(codecs.recode(tensor, F32), sources, f"{TITLE} has no {tensor.encoding}: decoded to F32")

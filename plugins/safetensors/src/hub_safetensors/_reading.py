@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,22 +181,23 @@ def _origin(alias: str, record: Mapping[str, Any]) -> str:
 
 def _recorded_notes(own: Own) -> list[str]:
     notes = own.fields.get("notes")
-    return [n for n in notes if isinstance(n, str)] if isinstance(notes, list) else []
+    stated = [n for n in notes if isinstance(n, str)] if isinstance(notes, list) else []
+    edited = f"edited since it was made, so the header of the format it came from no longer counts: {_some(own.edited)}"
+    return [*stated, edited] if own.edited else stated
 
 
 def _buffer_notes(names: Normalised) -> list[str]:
     if not names.buffers:
         return []
-    first = next(iter(names.buffers))
-    return [f"{len(names.buffers)} tensors that the model's class works out by itself are set aside: {_some([first])}"]
+    return [f"set aside, since the model's class works it out by itself: {_some(list(names.buffers))}"]
 
 
 def _left_notes(left: list[str]) -> list[str]:
-    return [f"{len(left)} files are not part of the model and stay behind: {_some(left)}"] if left else []
+    return [f"stays behind, being no part of the model: {_some(left)}"] if left else []
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def family_of(model: Model) -> Family | None:
