@@ -169,7 +169,7 @@ def _yarn(source: Source, factor: float) -> dict[str, Any]:
 def _llama3(source: Source) -> None:
     values = _rope.factors(source.tensors[_rope.FREQS])
     scaling = _rope.llama3_scaling(values, source.values["rope_theta"], source.head_dim)
-    if scaling is None:
+    if scaling is None and not (values == 1).all():
         source.notes.append(f"{_rope.FREQS} is not what any llama3 rope scaling gives: it has no place in config.json")
         return
     source.values["rope_scaling"] = scaling

@@ -7,7 +7,7 @@ long and short lists as they stand in config.json.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,8 @@ def llama3_scaling(values: Factors, theta: float, head_dim: int) -> dict[str, An
     if len(values) != head_dim // 2 or not math.isfinite(factor) or factor <= 1:
         return None
     for high, length in _fits(values.astype(np.float64), theta, head_dim, factor):
+        if length < 1:
+            continue
         scaling = {
             "rope_type": "llama3",
             "factor": factor,
@@ -110,15 +112,29 @@ def llama3_scaling(values: Factors, theta: float, head_dim: int) -> dict[str, An
     return None
 
 
-def _fits(values: NDArray[np.float64], theta: float, head_dim: int, factor: float) -> list[tuple[float, int]]:
-    freqs = theta ** (-np.arange(0, head_dim, 2) / head_dim)
+def _fits(values: NDArray[np.float64], theta: float, head_dim: int, factor: float) -> Iterator[tuple[float, int]]:
+    """Pairs of high and original length that may have made `values`, the likeliest first."""
+    yield 4.0, 8192
+    x = theta ** (-np.arange(0, head_dim, 2) / head_dim) / (2 * math.pi)
     inside = (values > 1) & (values < factor)
     smooth = (1 / values[inside] - 1 / factor) / (1 - 1 / factor)
-    x = freqs[inside] / (2 * math.pi)
-    fits = [(4.0, 8192)]
-    if len(x) >= 2:
-        slope, offset = np.polyfit(x, smooth, 1)
-        if offset < 0:
-            high = 1 - 1 / float(offset)
-            fits += [(round(high, digits), round(float(slope) * (round(high, digits) - 1))) for digits in (0, 1, 3, 6)]
-    return fits + [(4.0, 1 << power) for power in range(8, 21)]
+    if len(smooth) >= 2:
+        slope, offset = np.polyfit(x[inside], smooth, 1)
+        highs = [round(1 - 1 / float(offset), digits) for digits in (0, 1, 3, 6)] if offset < 0 else []
+        yield from ((high, round(float(slope) * (high - 1))) for high in highs)
+    for high in _HIGHS:  # too few values between the wavelengths for a line: any setting that gives them is as good
+        lengths = (smooth * (high - 1) + 1) / x[inside] if len(smooth) else _between(values, 1 / x, factor, high)
+        yield from ((high, round(length)) for length in lengths.tolist()[:1])
+        yield from ((high, 1 << power) for power in range(8, 21))
+
+
+_HIGHS = (4.0, 8.0, 2.0, 3.0, 16.0, 1.5, 1.1, 1.01)
+
+
+def _between(
+    values: NDArray[np.float64], waves: NDArray[np.float64], factor: float, high: float
+) -> NDArray[np.float64]:
+    """A length above every kept wavelength times `high` and below every divided one."""
+    kept, divided = waves[values == 1], waves[values == factor]
+    low = high * float(kept.max()) if len(kept) else float(divided.min()) / 2
+    return np.array([math.sqrt(low * float(divided.min()))])
