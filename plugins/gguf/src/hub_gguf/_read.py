@@ -70,20 +70,22 @@ def read_model(path: Path) -> Model:
     tokenizer = Lazy(lambda: read_tokenizer(opened.plain))
     source: Lazy[Mapping[str, Any]] = Lazy(lambda: {"gguf": make_block(opened, replace(made, tokenizer=tokenizer))})
     model = replace(made, metadata=metadata, tokenizer=tokenizer, path=path, source=source)
+    model = _restored(opened.keys, model)
     if any(part.order == ">" for part in opened.parts):
         model = replace(model, notes=(*model.notes, "the file is for big-endian machines; numbers are turned round"))
-    return _restored(opened.keys, model)
+    return model
 
 
 def _canonical(opened: Opened) -> Model:
+    """The model as keys and tensors alone tell it."""
     try:
         made = to_canonical(opened.arch, opened.plain, opened.tensors)
     except UnsupportedFile as error:
         note = f"{error.message}: tensors keep the names and rows of the file"
         return Model(opened.tensors, naming="native", notes=(note,))
     rest = {name: opened.tensors[name] for name in made.unmapped}
-    notes = tuple(made.notes) + tuple(f"tensor {name!r} has no Hugging Face name and keeps its own" for name in rest)
-    return Model({**made.tensors, **rest}, made.config, ties=made.ties, notes=notes)
+    unnamed = tuple(f"tensor {name!r} has no Hugging Face name and keeps its own" for name in rest)
+    return Model({**made.tensors, **rest}, made.config, ties=made.ties, notes=(*made.notes, *unnamed))
 
 
 def _restored(keys: Keys, model: Model) -> Model:
@@ -96,23 +98,24 @@ def _restored(keys: Keys, model: Model) -> Model:
     files = carried.Carried(keys)
     blocks = {key.removeprefix(carried.SOURCE): key for key in keys if key.startswith(carried.SOURCE)}
     own = model.source
+    stated = _config(keys, files)
     return replace(
         model,
-        config=_config(keys, files, model.config),
+        config=model.config if stated is None else stated,
+        notes=model.notes if stated is None else (),  # they tell what was derived, and nothing is
         files=files,
         tensors=_original(keys, model.tensors),
         source=Lazy(lambda: {**own.get(), **{n: carried.unpacked_json(k, keys[k]) for n, k in blocks.items()}}),
     )
 
 
-def _config(keys: Keys, files: Mapping[str, bytes], derived: Config) -> Config:
+def _config(keys: Keys, files: Mapping[str, bytes]) -> Config | None:
+    """The configuration that is carried; None when the keys alone tell it."""
     if carried.CONFIG in keys:
         found = carried.unpacked_json(carried.CONFIG, keys[carried.CONFIG])
-    elif "config.json" in files:
-        found = config_json(files["config.json"])
     else:
-        return derived
-    return Config(found) if isinstance(found, dict) else derived
+        found = config_json(files["config.json"]) if "config.json" in files else None
+    return Config(found) if isinstance(found, dict) else None
 
 
 def config_json(data: bytes) -> Any:
