@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -124,9 +125,14 @@ class Family:
         for found, usual in self.prefixes:
             if name.startswith(found):
                 return usual + name.removeprefix(found)
+        base, inner = self._base
+        return f"{base}.{name}" if name.partition(".")[0] in inner else name
+
+    @cached_property
+    def _base(self) -> tuple[str, frozenset[str]]:
+        """The prefix of the bare model, and the words that follow it."""
         base = self.head[1].partition(".")[0] if self.head else ""
-        inner = {slot.name.split(".")[1] for slot in self.slots if slot.name.startswith(f"{base}.")}
-        return f"{base}.{name}" if name.split(".")[0] in inner else name
+        return base, frozenset(s.name.split(".")[1] for s in self.slots if s.name.startswith(f"{base}."))
 
     def count(self, placeholder: str, config: Config) -> int:
         """How many layers ("i"), experts ("e"), heads ("h") or key heads ("g") a model with `config` has."""

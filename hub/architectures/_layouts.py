@@ -19,14 +19,15 @@ def usual(family: Family, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, 
     Fused experts come apart into one tensor an expert and projection, in the table's names; rows are only cut.
     `DamagedFile` when fused experts have a shape that cannot be cut.
     """
+    words = _expert_words(family)
     for name, tensor in tensors.items():
-        fused = _FUSED.match(family.normal(name))
-        words = _expert_words(family)
-        if fused and words:
+        normal = family.normal(name)
+        fused = _FUSED.match(normal) if words else None
+        if fused:
             parts = _experts(tensor, fused["layer"], words[fused["part"]])
             yield from ((name, part) for part in parts)
         else:
-            yield name, tensor.named(family.normal(name))
+            yield name, tensor if normal == tensor.name else tensor.named(normal)
 
 
 def _expert_words(family: Family) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ means something (a dimension, a merge) and is a remark when it is a trifle (who 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,12 @@ TOKENIZER = ("tokenizer", "tokenizer.kind", "tokenizer.tokens", "tokenizer.merge
 
 # Keys of config.json about the file or the program, not about the model.
 TRIFLES = {"torch_dtype", "dtype", "transformers_version", "_name_or_path", "use_cache", "_attn_implementation"}
+
+# Files whose content is compared as configuration or tokenizer.
+COMPARED = {
+    "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
+    "added_tokens.json", "chat_template.json",
+}  # fmt: skip
 
 LONGEST = 200
 
@@ -42,11 +49,27 @@ def compare_facts(a: Model, b: Model, same_format: str | None) -> list[FactDiffe
     found = [*_configs(a.config, b.config)]
     found += _section("tokenizer", compare_tokenizers(a.tokenizer.get(), b.tokenizer.get()), _changes_ids)
     found += _section("metadata", compare_mappings(_card(a), _card(b)), lambda _: False, _is_scalar)
+    found += _section("files", _files(a, b), lambda _: False)
     if same_format is not None:
-        # Here both sides can say everything, so every key of the format's own counts.
-        x, y = (m.source.get().get(same_format) or {} for m in (a, b))
-        found += _section(same_format, compare_mappings(x, y), lambda _: True)
+        # Here both sides can say everything, so every key counts; how tensors are spread over files does not.
+        x, y = (_keyed(m.source.get().get(same_format) or {}) for m in (a, b))
+        named = tuple(f"{k}." for k in {**x, **y} if isinstance(x.get(k, y.get(k)), Mapping))
+        found += _section(same_format, compare_mappings(x, y), *[lambda d: d.key.startswith(named)] * 2)
     return found
+
+
+def _files(a: Model, b: Model) -> list[Difference]:
+    """Companion JSON files that both sides have and that say different things, key by key."""
+    both = [n for n in a.files if n in b.files and n.endswith(".json") and n not in COMPARED]
+    x, y = ({n: _parsed(m.files[n]) for n in both if m.files[n] != other.files[n]} for m, other in ((a, b), (b, a)))
+    return compare_mappings(x, y)
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return short(data.decode("utf-8", "replace"))
 
 
 def _configs(a: Config, b: Config) -> Iterator[FactDifference]:
@@ -66,6 +89,15 @@ def _card(model: Model) -> dict[str, Any]:
     """Metadata without what the hub itself says about the file; a list of one is the same as its only entry."""
     card = {k: v for k, v in model.metadata.items() if k not in {"format", "quantization"}}
     return {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in card.items()}
+
+
+def _keyed(block: Mapping[str, Any]) -> dict[str, Any]:
+    """`block` with lists of {"key": ...} as mappings, so that an entry is compared with its namesake."""
+    return {name: {v["key"]: v for v in value} if _has_keys(value) else value for name, value in block.items()}
+
+
+def _has_keys(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, Mapping) and isinstance(v.get("key"), str) for v in value)
 
 
 def _is_scalar(difference: Difference) -> bool:

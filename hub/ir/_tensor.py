@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -43,10 +44,9 @@ class Tensor:
         n, columns = encoding.grid(tuple(shape))
         flat = np.frombuffer(data, np.uint8)
         width = encoding.row_nbytes(columns)
-        if flat.size != n * width:
+        if flat.size != n * width or n > sys.maxsize:
             raise DamagedFile(f"{n * width} bytes were expected, {flat.size} are there", tensor=name)
-        rows = MemoryRows(flat.reshape(n, width) if flat.size else np.empty((0, 0), np.uint8))
-        return cls(name, tuple(shape), encoding, rows)
+        return cls(name, tuple(shape), encoding, MemoryRows(flat.reshape(n, width)))
 
     @property
     def size(self) -> int:

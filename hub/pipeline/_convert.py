@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from hub.errors import HubError, NotVerified, PluginError, UnmappedTensor, UsageError
 from hub.interface import Fact, Format, Options, Plan
-from hub.ir import Model
+from hub.ir import Lazy, Model, Tokenizer
 from hub.opening import open_model
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
 from hub.pipeline._encode import Rule, encoded, reasons_of
@@ -52,7 +52,8 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     _check_options(target_format, request.options)
     folder = target_format.capabilities.folder and (request.target.is_dir() or not request.target.suffix)
     request = replace(request, options=replace(request.options, folder=folder))
-    source_format, model = open_model(request.source, request.from_, request.assume)
+    source_format, opened = open_model(request.source, request.from_, request.assume)
+    model = _told(opened, request.options.pre)
     wanted, reasons = encoded(model, [Rule.parse(text) for text in request.encode])
     plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options))
     _check_mapped(plan, model, request)
@@ -77,6 +78,18 @@ class Failed(NotVerified):
             file=report.target.path,
         )
         self.report = report
+
+
+def _told(model: Model, pre: str | None) -> Model:
+    """`model` with the pre-tokenizer that the user names, so that the result is held to that name as well."""
+    if pre is None:
+        return model
+
+    def renamed() -> Tokenizer | None:
+        tokenizer = model.tokenizer.get()
+        return tokenizer and replace(tokenizer, pre=pre)
+
+    return replace(model, tokenizer=Lazy(renamed))
 
 
 def choose_format(path: Path, to: str | None) -> Format:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -110,12 +111,28 @@ def _documents(source: Model, result: Model, holds: Capabilities) -> list[Differ
     """Config, tokenizer, ties and companion files that did not come back as they were."""
     out: list[Difference] = []
     if holds.config:
-        out += compare_configs(source.config, result.config)
+        weights = _torch_dtype(result)
+        differences = compare_configs(source.config, result.config)
+        out += [d for d in differences if not (d.key in _OF_WEIGHTS and d.b == weights)]
     if holds.tokenizer:
         out += compare_tokenizers(source.tokenizer.get(), result.tokenizer.get())
     if holds.ties and not _ties_hold(source.ties, result):
         out.append(Difference("ties", dict(source.ties), dict(result.ties)))
     return out
+
+
+# What config.json says of the weights, and not of the model: it follows them when they are re-encoded.
+_OF_WEIGHTS = {"config.torch_dtype", "config.dtype"}
+_TORCH = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+def _torch_dtype(model: Model) -> str | None:
+    """What torch calls the type of most of the floating weights."""
+    sizes = Counter[str]()
+    for tensor in model.tensors.values():
+        if tensor.encoding.kind == "float":
+            sizes[tensor.encoding.name] += tensor.nbytes
+    return _TORCH.get(max(sizes, key=lambda name: sizes[name])) if sizes else None
 
 
 def _ties_hold(ties: Mapping[str, str], result: Model) -> bool:
