@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -11,6 +12,8 @@ from hub.errors import DamagedFile
 from hub.ir import Tokenizer
 from hub_safetensors.tokenizer._read import read_files
 
+# More tokens or merges than any tokenizer has.
+LONGEST = 1 << 24
 SEQUENCES = ("tokens", "scores", "types", "merges")
 
 
@@ -25,7 +28,7 @@ def lost_in_files(tokenizer: Tokenizer, files: Mapping[str, bytes], config: Mapp
         mine, theirs = getattr(tokenizer, name), getattr(again, name, None)
         if name in SEQUENCES:
             mine, theirs = _listed(mine), _listed(theirs)
-        if mine != theirs or (isinstance(mine, Mapping) and list(mine) != list(theirs)):
+        if mine != theirs:
             found[name] = _kept(name, mine, theirs)
     return found
 
@@ -56,9 +59,16 @@ def _kept(name: str, mine: Any, theirs: Any) -> Any:
         return dict(mine) if isinstance(mine, Mapping) else mine
     if theirs is not None and len(mine) == len(theirs):
         return {"at": {str(i): a for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b}}
-    if mine and mine.count(mine[0]) == len(mine):
-        return {"all": mine[0], "length": len(mine)}
-    return mine
+    return _around_the_most_common(mine)
+
+
+def _around_the_most_common(values: list[Any]) -> Any:
+    if not values:
+        return values
+    value, count = Counter(values).most_common(1)[0]
+    if 2 * count < len(values):
+        return values
+    return {"all": value, "length": len(values), "at": {str(i): v for i, v in enumerate(values) if v != value}}
 
 
 def _given_back(name: str, kept: Any, theirs: Any) -> Any:
@@ -68,9 +78,13 @@ def _given_back(name: str, kept: Any, theirs: Any) -> Any:
         return b64decode(kept)
     if name not in SEQUENCES or isinstance(kept, list):
         return kept
-    if "all" in kept:
-        return [kept["all"]] * min(int(kept["length"]), 1 << 24)
-    values = list(theirs)
+    values = [kept["all"]] * _length(kept["length"]) if "all" in kept else list(theirs)
     for i, value in kept["at"].items():
         values[int(i)] = value
     return values
+
+
+def _length(n: Any) -> int:
+    if type(n) is not int or not 0 <= n <= LONGEST:
+        raise ValueError(f"a list cannot have {n!r} entries")
+    return n

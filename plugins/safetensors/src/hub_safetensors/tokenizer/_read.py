@@ -10,12 +10,12 @@ from hub_safetensors.tokenizer._folder import Folder
 from hub_safetensors.tokenizer._identify import steps
 from hub_safetensors.tokenizer._read_spm import read_piece_model, read_scoreless
 from hub_safetensors.tokenizer._read_unigram import read_unigram_json, read_unigram_model
-from hub_safetensors.tokenizer._read_words import read_bpe, read_wordpiece
+from hub_safetensors.tokenizer._read_words import read_bpe, read_gemma4, read_wordpiece
 from hub_safetensors.tokenizer._sentencepiece import parse
 from hub_safetensors.tokenizer._without_json import with_tokenizer_json
 
 PIECE_MODELS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
-# BPE over plain Unicode with merges, which llama.cpp keeps as such; other BPE with byte tokens becomes SentencePiece.
+# llama.cpp keeps this family's BPE with byte tokens as such; of others it makes SentencePiece's.
 GEMMA4 = "gemma4"
 SPM_MODEL_TYPE = 2
 
@@ -41,8 +41,9 @@ def read_files(files: Mapping[str, bytes], config: Mapping[str, Any], *, pre: st
     if kind == "WordPiece":
         return read_wordpiece(folder, pre)
     if kind == "BPE":
-        plain = folder.model.get("byte_fallback") and not _is_byte_level(folder)
-        return read_scoreless(folder) if plain and not _keeps_merges(folder, pre) else read_bpe(folder, pre)
+        if _is_byte_level(folder) or pre is not None or not folder.model.get("byte_fallback"):
+            return read_bpe(folder, pre)
+        return read_gemma4(folder) if str(folder.family).startswith(GEMMA4) else read_scoreless(folder)
     return None
 
 
@@ -51,7 +52,3 @@ def _is_byte_level(folder: Folder) -> bool:
     return any(
         step.get("type") == "ByteLevel" for step in steps(folder.tokenizer.get("pre_tokenizer"), "pretokenizers")
     )
-
-
-def _keeps_merges(folder: Folder, pre: str | None) -> bool:
-    return pre is not None or str(folder.family).startswith(GEMMA4)

@@ -13,8 +13,13 @@ from hub_safetensors.tokenizer._control import looks_special
 from hub_safetensors.tokenizer._folder import NAMED, Folder, text_of
 from hub_safetensors.tokenizer._identify import identify
 from hub_safetensors.tokenizer._special import find_special
+from hub_safetensors.tokenizer._write_spm import ADDED_SCORE, BYTE_FALLBACK
 
 SPACE = "\u2581"
+# Control tokens of Gemma 4 that chat parsers want to see.
+GEMMA4_SHOWN = (
+    "<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", '<|"|>',
+)  # fmt: skip
 
 
 @dataclass
@@ -107,6 +112,36 @@ def read_bpe(folder: Folder, pre: str | None) -> Tokenizer:
         chat_template=special.chat_template,
         token_type_count=folder.config.get("type_vocab_size", 1) if folder.family in ROBERTA_FAMILY else None,
     )
+
+
+def read_gemma4(folder: Folder) -> Tokenizer:
+    """Gemma 4's BPE over plain Unicode, whose tokens all have the score that the script gives to added ones."""
+    vocabulary = read_vocabulary(folder)
+    size = max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1))
+    tokens = [vocabulary.tokens.get(i, f"[PAD{i}]") for i in range(size)]
+    special = {i for i, token in vocabulary.added.items() if token.get("special")}
+    found = find_special(folder)
+    return Tokenizer(
+        kind="bpe",
+        tokens=tokens,
+        scores=[ADDED_SCORE] * size,
+        types=[int(_gemma4_type(i, token, vocabulary, special)) for i, token in enumerate(tokens)],
+        merges=_merges(folder),
+        pre="gemma4",
+        special=found.ids,
+        flags={**found.flags, "add_space_prefix": False, "add_bos": True},
+        chat_template=found.chat_template,
+    )
+
+
+def _gemma4_type(i: int, token: str, vocabulary: Vocabulary, special: set[int]) -> TokenType:
+    if i not in vocabulary.tokens:
+        return TokenType.UNUSED
+    if token in BYTE_FALLBACK:
+        return TokenType.BYTE
+    if token in GEMMA4_SHOWN:
+        return TokenType.USER_DEFINED
+    return TokenType.CONTROL if i in special else TokenType.NORMAL
 
 
 def read_wordpiece(folder: Folder, pre: str | None) -> Tokenizer:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hub.ir import Tokenizer, TokenType
 from hub_safetensors.tokenizer._write_bpe import bpe_parts
-from hub_safetensors.tokenizer._write_spm import model_file, spm_parts
+from hub_safetensors.tokenizer._write_spm import ADDED_SCORE, model_file, spm_parts
 from hub_safetensors.tokenizer._write_unigram import unigram_parts
 from hub_safetensors.tokenizer._write_wordpiece import wordpiece_parts
-from hub_safetensors.tokenizer._written import Parts, added_tokens, named_tokens
+from hub_safetensors.tokenizer._written import Json, Parts, added_tokens, named_tokens
 
 PARTS = {"bpe": bpe_parts, "spm": spm_parts, "unigram": unigram_parts, "wordpiece": wordpiece_parts}
 
@@ -34,10 +34,11 @@ def write_files(tokenizer: Tokenizer, config: Mapping[str, Any]) -> dict[str, by
     Raises `MissingFact` for byte-level BPE whose pre-tokenizer is not stated or not known.
     """
     parts = PARTS[tokenizer.kind](tokenizer)
+    added = added_tokens(tokenizer, parts, config)
     templates, inline = _templates(tokenizer.chat_template)
     files = {
-        "tokenizer.json": _json(_tokenizer_json(tokenizer, parts, config), indent=None),
-        "tokenizer_config.json": _json(_tokenizer_config(tokenizer, config) | inline),
+        "tokenizer.json": _json(_tokenizer_json(parts, added), indent=None),
+        "tokenizer_config.json": _json(_tokenizer_config(tokenizer, added, config) | inline),
         "special_tokens_map.json": _json(named_tokens(tokenizer)),
         **{name: text.encode() for name, text in templates.items()},
     }
@@ -52,12 +53,12 @@ def _json(value: Any, indent: int | None = 2) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()
 
 
-def _tokenizer_json(tokenizer: Tokenizer, parts: Parts, config: Mapping[str, Any]) -> dict[str, Any]:
+def _tokenizer_json(parts: Parts, added: Sequence[Json]) -> Json:
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": added_tokens(tokenizer, config),
+        "added_tokens": added,
         "normalizer": parts.normalizer,
         "pre_tokenizer": parts.pre_tokenizer,
         "post_processor": parts.post_processor,
@@ -66,32 +67,33 @@ def _tokenizer_json(tokenizer: Tokenizer, parts: Parts, config: Mapping[str, Any
     }
 
 
-def _tokenizer_config(tokenizer: Tokenizer, config: Mapping[str, Any]) -> dict[str, Any]:
+def _tokenizer_config(tokenizer: Tokenizer, added: Sequence[Json], config: Mapping[str, Any]) -> Json:
     stated = {key: tokenizer.flags[flag] for flag, key in STATED_IN_CONFIG.items() if flag in tokenizer.flags}
     segments = ["token_type_ids"] if tokenizer.kind == "wordpiece" else []
     longest = config.get("max_position_embeddings")
     return {
         **stated,
-        "added_tokens_decoder": {str(token.pop("id")): token for token in _decoder_tokens(tokenizer, config)},
+        "added_tokens_decoder": dict(_decoder_tokens(tokenizer, added)),
         **named_tokens(tokenizer),
-        "clean_up_tokenization_spaces": tokenizer.kind == "wordpiece",
+        # llama.cpp's script reads remove_extra_whitespaces from here.
+        "clean_up_tokenization_spaces": tokenizer.flags.get("remove_extra_whitespaces", tokenizer.kind == "wordpiece"),
         "model_input_names": ["input_ids", *segments, "attention_mask"],
         **({"model_max_length": longest} if isinstance(longest, int) else {}),
         "tokenizer_class": TOKENIZER_CLASS,
     }
 
 
-def _decoder_tokens(tokenizer: Tokenizer, config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The added tokens that tokenizer_config.json repeats.
+def _decoder_tokens(tokenizer: Tokenizer, added: Sequence[Json]) -> Iterator[tuple[str, Json]]:
+    """The added tokens that tokenizer_config.json repeats, by id.
 
     Of SentencePiece's only those that tokenizer.model cannot hold: whoever reads both gives the repeated ones the
     score -1000.
     """
-    for token in added_tokens(tokenizer, config):
+    for token in added:
         i = token["id"]
         user_defined = tokenizer.types is not None and tokenizer.types[i] == TokenType.USER_DEFINED
-        if tokenizer.kind != "spm" or user_defined or (tokenizer.scores and tokenizer.scores[i] == -1000.0):
-            yield dict(token)
+        if tokenizer.kind != "spm" or user_defined or (tokenizer.scores and tokenizer.scores[i] == ADDED_SCORE):
+            yield str(i), {key: value for key, value in token.items() if key != "id"}
 
 
 def _templates(template: str | Mapping[str, str] | None) -> tuple[dict[str, str], dict[str, Any]]:

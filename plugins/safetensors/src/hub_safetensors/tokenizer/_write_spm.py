@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from hub.ir import Tokenizer, TokenType
 from hub_safetensors.tokenizer._sentencepiece import ModelProto, Piece, serialize
@@ -77,20 +76,20 @@ def _halves(token: str, vocab: dict[str, int]) -> Iterator[tuple[str, str]]:
 def model_file(tokenizer: Tokenizer) -> bytes:
     """tokenizer.model: SentencePiece's own file, from which llama.cpp's script takes scores and types."""
     n = 1 + max((i for i in range(len(tokenizer.tokens)) if _is_piece(tokenizer, i)), default=-1)
-    flags = tokenizer.flags
-    spec: dict[str, Any] = {f"{name}_id": tokenizer.special.get(name, -1) for name in ("unk", "bos", "eos", "pad")}
-    if spec["unk_id"] < 0:
-        spec["unk_id"] = 0
-    is_bpe = tokenizer.kind == "spm"
+    flags, special, is_bpe = tokenizer.flags, tokenizer.special, tokenizer.kind == "spm"
+    unk = special.get("unk", 0)
     return serialize(
         ModelProto(
-            pieces=[_piece(tokenizer, i) for i in range(n)],
+            pieces=[_piece(tokenizer, i, unk) for i in range(n)],
             model_type=2 if is_bpe else 1,
             byte_fallback=is_bpe,
+            unk_id=unk,
+            bos_id=special.get("bos", -1),
+            eos_id=special.get("eos", -1),
+            pad_id=special.get("pad", -1),
+            charsmap=tokenizer.charsmap or b"",
             add_dummy_prefix=flags.get("add_space_prefix", is_bpe),
             remove_extra_whitespaces=flags.get("remove_extra_whitespaces", False),
-            charsmap=tokenizer.charsmap or b"",
-            **spec,
         )
     )
 
@@ -101,7 +100,12 @@ def _is_piece(tokenizer: Tokenizer, i: int) -> bool:
     return not is_hole(tokenizer, i) and not (added and is_late)
 
 
-def _piece(tokenizer: Tokenizer, i: int) -> Piece:
+def _piece(tokenizer: Tokenizer, i: int, unk: int) -> Piece:
+    """Piece `i`; SentencePiece wants one unknown piece, no fewer and no more."""
     score = tokenizer.scores[i] if tokenizer.scores is not None else 0.0
-    kind = tokenizer.types[i] if tokenizer.types is not None else TokenType.NORMAL
-    return Piece(tokenizer.tokens[i], score, int(kind) or int(TokenType.NORMAL))
+    kind = int(tokenizer.types[i]) if tokenizer.types is not None else int(TokenType.NORMAL)
+    if i == unk:
+        kind = int(TokenType.UNKNOWN)
+    elif kind in (TokenType.UNKNOWN, TokenType.UNDEFINED):
+        kind = int(TokenType.UNUSED)
+    return Piece(tokenizer.tokens[i], score, kind)

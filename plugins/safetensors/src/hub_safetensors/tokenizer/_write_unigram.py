@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hub.ir import Tokenizer
 from hub_safetensors.tokenizer._write_spm import SPACE
-from hub_safetensors.tokenizer._written import Json, Parts, sequence, template
+from hub_safetensors.tokenizer._written import Json, Parts, is_hole, sequence, template
 
 # The unknown token where none is stated, as in T5.
 DEFAULT_UNK = 2
@@ -23,12 +23,13 @@ def unigram_parts(tokenizer: Tokenizer) -> Parts:
         "prepend_scheme": "always" if prefix else "never",
         "split": False,
     }
-    scores = tokenizer.scores or [0.0] * len(tokenizer.tokens)
+    n = 1 + max((i for i in range(len(tokenizer.tokens)) if not is_hole(tokenizer, i)), default=-1)
+    scores = tokenizer.scores or [0.0] * n
     return Parts(
         model={
             "type": "Unigram",
             "unk_id": tokenizer.special.get("unk", DEFAULT_UNK),
-            "vocab": [list(pair) for pair in zip(tokenizer.tokens, scores, strict=True)],
+            "vocab": [list(pair) for pair in zip(tokenizer.tokens[:n], scores[:n], strict=True)],
             "byte_fallback": False,
         },
         normalizer=sequence("normalizers", list(_normalizers(tokenizer))),

@@ -53,17 +53,18 @@ def vocabulary(tokenizer: Tokenizer) -> dict[str, int]:
     return ids
 
 
-def added_tokens(tokenizer: Tokenizer, config: Mapping[str, Any]) -> list[Json]:
-    """The tokens that are found in text first, as tokenizer.json lists them."""
+def added_tokens(tokenizer: Tokenizer, parts: Parts, config: Mapping[str, Any]) -> list[Json]:
+    """The tokens that are found in text before anything is done to it, as tokenizer.json lists them."""
     n = len(tokenizer.tokens)
     types = tokenizer.types or [TokenType.NORMAL] * n
     # Gemma 4 has a </s> of no meaning, which llama.cpp tells by this token.
     by_text = CONTROL_BY_TEXT - {"</s>"} if "<|tool_response>" in tokenizer.tokens else CONTROL_BY_TEXT
     found = [i for i, token in enumerate(tokenizer.tokens) if types[i] in ADDED or token in by_text]
-    return [_added(tokenizer, i, types[i] != TokenType.USER_DEFINED, config) for i in found]
+    plain = parts.normalizer is None
+    return [_added(tokenizer, i, types[i] != TokenType.USER_DEFINED, plain, config) for i in found]
 
 
-def _added(tokenizer: Tokenizer, i: int, special: bool, config: Mapping[str, Any]) -> Json:
+def _added(tokenizer: Tokenizer, i: int, special: bool, plain: bool, config: Mapping[str, Any]) -> Json:
     token = tokenizer.tokens[i]
     is_phi3 = config.get("model_type") == "phi3" and tokenizer.kind == "spm"
     return {
@@ -72,7 +73,8 @@ def _added(tokenizer: Tokenizer, i: int, special: bool, config: Mapping[str, Any
         "single_word": False,
         "lstrip": i == tokenizer.special.get("mask") and tokenizer.pre in MASK_TAKES_SPACE,
         "rstrip": is_phi3 and special and token not in PHI3_KEEPS_SPACE,
-        "normalized": False,
+        # Without a normalizer this changes nothing, save that readers do not decode the token's text.
+        "normalized": plain and not special,
         "special": special,
     }
 
