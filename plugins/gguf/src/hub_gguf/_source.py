@@ -19,12 +19,9 @@ from struct import pack, unpack
 from typing import Any
 from zlib import crc32
 
-import numpy as np
-
 from hub.errors import DamagedFile
 from hub_gguf._carried import from_base64, to_base64
-from hub_gguf.container import Value, ValueType, encode_items
-from hub_gguf.container._types import CODES
+from hub_gguf.container import Value, ValueType, decode_items, encode_items
 
 Json = dict[str, Any]
 
@@ -86,8 +83,7 @@ def _read_elements(item: ValueType, entry: Json) -> Value:
         return Value.array(item, [str(text) for text in entry["value"]])
     if item is ValueType.ARRAY:
         return Value.array(item, [_read_elements(ValueType[inner["item"]], inner) for inner in entry["value"]])
-    data = from_base64(entry["base64"])
-    return Value.array(item, np.frombuffer(data, np.dtype(CODES[item]).newbyteorder("<")))
+    return Value.array(item, decode_items(item, from_base64(entry["base64"])))
 
 
 def _referred(key: str, entry: Json, regenerated: Mapping[str, Value]) -> Value:

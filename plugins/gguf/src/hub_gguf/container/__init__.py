@@ -1,7 +1,7 @@
 """The GGUF container: header, index and layout, without any knowledge of models."""
 
 from hub_gguf.container._header import Header, TensorInfo
-from hub_gguf.container._layout import Layout, encode_items, encode_key, layout
+from hub_gguf.container._layout import Layout, decode_items, encode_items, encode_key, layout
 from hub_gguf.container._reader import HeaderReader, read_header
 from hub_gguf.container._split import read_parts, shard_name, shard_stem, shards, split_keys
 from hub_gguf.container._types import DEFAULT_ALIGNMENT, MAGIC, TENSOR_TYPES, TYPE_IDS, ValueType
@@ -22,6 +22,7 @@ __all__ = [
     "TensorInfo",
     "Value",
     "ValueType",
+    "decode_items",
     "encode_items",
     "encode_key",
     "layout",

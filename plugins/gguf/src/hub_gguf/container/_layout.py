@@ -12,6 +12,7 @@ from struct import pack
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hub.errors import HubError
 from hub.ir import Tensor
@@ -67,6 +68,11 @@ def encode_items(value: Value) -> bytes:
     if value.item is ValueType.STRING:
         return b"".join(map(_text, value.data))
     return np.asarray(value.data, np.dtype(CODES[value.item]).newbyteorder("<")).tobytes()
+
+
+def decode_items(item: ValueType, data: bytes) -> NDArray[Any]:
+    """The numbers or booleans of type `item` in `data`, which `encode_items` made; `ValueError` when it was not."""
+    return np.frombuffer(data, np.dtype(CODES[item]).newbyteorder("<"))
 
 
 def _encode(value: Value) -> Iterator[bytes]:
