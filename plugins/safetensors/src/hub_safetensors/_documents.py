@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
+from zlib import crc32
 
 from hub.architectures import Family
 from hub.errors import UsageError
@@ -71,32 +72,27 @@ def _config(done: Documents, model: Model, family: Family | None, dtype: str | N
     """Write config.json; what was added or replaced in it, for hub.json."""
     verbatim = done.files.get("config.json")
     if verbatim is not None and read_object(verbatim, "config.json") == dict(model.config):
-        return _restated(done, model, verbatim, dtype)
+        _restate(done, model, verbatim, dtype)
+        return {}
     if not model.config:
         return {}
     added = {key: value for key, value in _needed(model, family, dtype).items() if key not in model.config}
     done.facts = [fact for fact in done.facts if fact.key != "config.json"]
     done.make("config.json", write_object({**model.config, **added}), "made from the model's facts")
-    return {"added": sorted(added), **checksum(done)} if added else {}
+    return {"added": sorted(added), "crc32": crc32(done.files["config.json"])} if added else {}
 
 
-def _restated(done: Documents, model: Model, verbatim: bytes, dtype: str | None) -> dict[str, Any]:
+def _restate(done: Documents, model: Model, verbatim: bytes, dtype: str | None) -> None:
     """The source's config.json, its dtype changed when the weights' has changed."""
     was = Record.of(model.source.get()).dtype
     if not was or was == dtype or dtype not in TORCH:
-        return {}
+        return
     keys = [key for key in ("torch_dtype", "dtype") if model.config.get(key) not in (None, TORCH[dtype])]
     if not keys:
-        return {}
+        return
     pattern = rf'("(?:{"|".join(keys)})"\s*:\s*")\w+(")'
     done.files["config.json"] = re.sub(pattern, rf"\g<1>{TORCH[dtype]}\g<2>", verbatim.decode()).encode()
     done.notes.append(f"config.json says {TORCH[dtype]} now, as the weights do")
-    return {"replaced": {key: model.config[key] for key in keys}, **checksum(done)}
-
-
-def checksum(done: Documents) -> dict[str, int]:
-    """What guards the changes of config.json."""
-    return {"crc32": checksums(done.files, ["config.json"])["config.json"]}
 
 
 def _needed(model: Model, family: Family | None, dtype: str | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     {"schema": "hub/1",
      "made": {file: crc32 of what the hub made it},
-     "config": {"added": [keys], "replaced": {key: what it was}},
+     "config": {"added": [keys], "crc32": of config.json},
      "tokenizer": {"files": {file: crc32}, "left": ...},
      "metadata": {...}, "naming": "native", "ties": {alias: tensor}, "notes": [...],
      "source": {format: block}}
@@ -69,9 +69,8 @@ class Own:
 
     def config(self, values: dict[str, Any]) -> dict[str, Any]:
         """The values of config.json as the model has them, without what was put in for the folder's sake."""
-        changes = self.part("config")
-        added = set(changes.get("added", ()))
-        return {k: v for k, v in values.items() if k not in added} | _dict(changes, "replaced")
+        added = set(self.part("config").get("added", ()))
+        return {k: v for k, v in values.items() if k not in added}
 
 
 def write_own(parts: Mapping[str, Any], source: Mapping[str, Any]) -> bytes | None:
