@@ -24,7 +24,7 @@ TEXTS = [
     "def f(x):\n    return x ** 2  # ½ of it\n\n\n\tand\ttabs",
     "Москва, 東京, العربية 123456789, naïve café — 🙂🙂",
     "   leading and trailing   ", "I'll we've THEY'RE don't", "<|im_start|>user\nhi<|im_end|>\n",
-    "1.000.000,5 3..3", "\n\n \n", "", " ", "a\u0301 ﬁ \u00a0x", "[MASK] <s> </s> <bos> <start_of_turn>▁▁",
+    "1.000.000,5 3..3", "\n\n \n", "", " ", "a\u0301 ﬁ \u00a0x", "[MASK] <s> </s> <bos> <start_of_turn>  x", "a  b   c",
 ]  # fmt: skip
 
 
@@ -149,8 +149,9 @@ def tokenizer_differences(one: Path, other: Path) -> Iterator[str]:
                 yield f"{text[:20]!r} is {wrong}, not {right}"
             elif a.decode(ids) != b.decode(ids):
                 yield f"{text[:20]!r} comes back as {b.decode(ids)!r}, not {a.decode(ids)!r}"
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id"):
-        if getattr(a, name) != getattr(b, name):
+    stated = json.loads((one / "tokenizer_config.json").read_text("utf-8"))
+    for name in ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"):
+        if stated.get(name) is not None and getattr(a, name) != getattr(b, name):
             yield f"{name} is {getattr(b, name)}, not {getattr(a, name)}"
     if a.chat_template != b.chat_template:
         yield f"the chat template is {b.chat_template!r}, not {a.chat_template!r}"

@@ -49,10 +49,10 @@ def _dump(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2), "utf-8")
 
 
-def _added(index: int, content: str, *, special: bool = True, normalized: bool = False) -> dict[str, Any]:
+def _added(index: int, content: str, *, special: bool = True, rstrip: bool = False) -> dict[str, Any]:
     return {
-        "id": index, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
-        "normalized": normalized, "special": special,
+        "id": index, "content": content, "single_word": False, "lstrip": False, "rstrip": rstrip,
+        "normalized": False, "special": special,
     }  # fmt: skip
 
 
@@ -156,10 +156,10 @@ def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
     pieces = [model.IdToPiece(i) for i in range(len(model))]
     late = {"phi3": ["<|endoftext|>", "<|assistant|>", "<|end|>", "<|user|>"]}.get(family, [])
     controls = [i for i in range(len(model)) if model.IsControl(i) or model.IsUnknown(i)]
-    added = [_added(i, pieces[i]) for i in controls]
+    added = [_added(i, pieces[i], rstrip=family == "phi3" and pieces[i] == "</s>") for i in controls]
     if family == "gemma":
         added += [_added(pieces.index(p), p, special=False) for p in ("\n\n", "▁▁")]
-    added += [_added(len(pieces) + i, text) for i, text in enumerate(late)]
+    added += [_added(len(pieces) + i, text, rstrip=i > 0) for i, text in enumerate(late)]
     added.sort(key=lambda a: a["id"])
     ids = {text: i for i, text in enumerate(pieces)} | {a["content"]: a["id"] for a in added}
     bos, eos, unk = pieces[model.bos_id()], pieces[model.eos_id()], pieces[model.unk_id()]
@@ -173,7 +173,7 @@ def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
     _dump(folder / "tokenizer_config.json", {
         "add_bos_token": True, "add_eos_token": False,
         "added_tokens_decoder": {str(a["id"]): {k: v for k, v in a.items() if k != "id"} for a in added},
-        **names, "chat_template": TEMPLATE, "clean_up_tokenization_spaces": False, "legacy": False,
+        **names, "chat_template": TEMPLATE, "clean_up_tokenization_spaces": False, "legacy": True,
         "model_max_length": 512, "sp_model_kwargs": {}, "spaces_between_special_tokens": False,
         "tokenizer_class": "GemmaTokenizer" if family == "gemma" else "LlamaTokenizer",
         "use_default_system_prompt": False,
