@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.interface import BaseFormat, Capabilities, Finding, Magic, Options, Plan, Sink
+from hub.hookspecs import hookimpl
+from hub.interface import BaseFormat, Capabilities, Finding, Format, Magic, Options, Plan, Sink
 from hub.ir import Model, Tensor
 from hub_gguf.container import DEFAULT_ALIGNMENT, MAGIC, TYPE_IDS, layout, shard_name, shard_stem, split_keys
 
@@ -64,6 +65,12 @@ class GgufFormat(BaseFormat):
         from hub_gguf._validate import validate
 
         return validate(path)
+
+
+@hookimpl
+def hub_formats() -> Sequence[Format]:
+    """The format this plugin brings."""
+    return [GgufFormat()]
 
 
 def write_file(
