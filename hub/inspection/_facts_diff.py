@@ -50,12 +50,18 @@ def compare_facts(a: Model, b: Model, same_format: str | None) -> list[FactDiffe
     found += _section("tokenizer", compare_tokenizers(a.tokenizer.get(), b.tokenizer.get()), _changes_ids)
     found += _section("metadata", compare_mappings(_card(a), _card(b)), lambda _: False, _is_scalar)
     found += _section("files", _files(a, b), lambda _: False)
-    if same_format is not None:
-        # Here both sides can say everything, so every key counts; how tensors are spread over files does not.
-        x, y = (_keyed(m.source.get().get(same_format) or {}) for m in (a, b))
-        named = tuple(f"{k}." for k in {**x, **y} if isinstance(x.get(k, y.get(k)), Mapping))
-        found += _section(same_format, compare_mappings(x, y), *[lambda d: d.key.startswith(named)] * 2)
-    return found
+    return found + ([*_own(a, b, same_format)] if same_format else [])
+
+
+def _own(a: Model, b: Model, name: str) -> Iterator[FactDifference]:
+    """What two models of format `name` say in its own terms: every metadata key counts, layout does not."""
+    x, y = (_keyed(m.source.get().get(name) or {}) for m in (a, b))
+    keyed = tuple(f"{k}." for block in (x, y) for k, value in block.items() if isinstance(value, Mapping))
+
+    def counts(difference: Difference) -> bool:
+        return difference.key.startswith(keyed)
+
+    return _section(name, compare_mappings(x, y), counts, counts)
 
 
 def _files(a: Model, b: Model) -> list[Difference]:

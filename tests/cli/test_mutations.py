@@ -13,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from hub.cli import main
+
 Document = Callable[..., tuple[int, Any]]
 Weights = dict[str, NDArray[Any]]
 
@@ -183,3 +185,40 @@ def test_models_without_a_tensor_in_common_are_not_equal(
     code, said = document("diff", folder, harmed(rename))
     assert (code, said["counts"]["compared"]) == (1, 0)
     assert said["reason"].startswith("nothing was compared")
+
+
+def test_one_metadata_key_of_two_files_of_one_format_is_named(
+    document: Document, models: dict[str, Path], tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed.gguf"
+    data = models["gguf"].read_bytes()
+    at = data.index(b"llama.context_length") + len(b"llama.context_length") + 4
+    changed.write_bytes(data[:at] + (256).to_bytes(4, "little") + data[at + 4 :])
+    code, said = document("diff", models["gguf"], changed)
+    assert code == 1
+    assert {f"{f['section']}.{f['key']}" for f in said["facts"]} >= {
+        "config.max_position_embeddings",
+        "gguf.keys.llama.context_length.value",
+    }
+
+
+def test_how_a_folder_is_cut_into_shards_is_no_difference(document: Document, folder: Path, tmp_path: Path) -> None:
+    shards = tmp_path / "shards"
+    assert main(["convert", str(folder), str(shards), "--shard-size", "100KB", "--json"]) == 0
+    assert len([*shards.glob("*.safetensors")]) > 1
+    code, said = document("diff", folder, shards)
+    assert (code, said["counts"]["same_bytes"]) == (0, 21)
+
+
+def test_a_file_beside_the_weights_that_says_something_else_is_named(
+    document: Document, folder: Path, harmed: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "with").mkdir()
+    for path in folder.iterdir():
+        (tmp_path / "with" / path.name).write_bytes(path.read_bytes())
+    other = harmed()
+    (tmp_path / "with" / "generation_config.json").write_text('{"temperature": 0.6}', encoding="utf-8")
+    (other / "generation_config.json").write_text('{"temperature": 0.7}', encoding="utf-8")
+    code, said = document("diff", tmp_path / "with", other)
+    assert code == 1
+    assert "generation_config.json.temperature" in [f["key"] for f in said["facts"] if f["counts"]]
