@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from hub.codecs import recode
 from hub.errors import MissingFact, UnsupportedFile
-from hub.ir import Config, Model
+from hub.ir import ENCODINGS, Config, Model
 from hub_gguf.arch import from_canonical
 
 MakeModel = Callable[..., Model]
+Q8_0 = ENCODINGS["Q8_0"]
 
 BASE: dict[str, Any] = {
     "num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -88,6 +90,39 @@ def test_vectors_and_norms_become_f32_and_matrices_keep_their_encoding(make_mode
     planned = from_canonical(half).tensors
     assert {p.tensor.encoding.name for p in planned if len(p.tensor.shape) > 1} == {"BF16"}
     assert {p.tensor.encoding.name for p in planned if len(p.tensor.shape) == 1} == {"F32"}
+
+
+def test_what_the_user_asks_for_is_made_of_the_tensor_as_gguf_lays_it_out(make_model: MakeModel) -> None:
+    """Blocks run along the rows of the target: a matrix is turned first, a router is left in F32."""
+    config = {"model_type": "gpt2", "n_embd": 64, "n_layer": 1, "n_head": 2, "n_positions": 16, "vocab_size": 5}
+    model = make_model(config)
+    asked = {n: recode(t, Q8_0) if len(t.shape) > 1 else t for n, t in model.tensors.items()}
+    made = {p.tensor.name: p.tensor for p in from_canonical(Model(asked, model.config)).tensors}
+    turned = model.tensors["transformer.h.0.mlp.c_fc.weight"].transposed()
+    assert made["blk.0.ffn_up.weight"].read() == recode(turned, Q8_0).read()
+    assert made["position_embd.weight"].read() == model.tensors["transformer.wpe.weight"].read()
+
+
+def test_experts_are_encoded_and_their_router_is_not(make_model: MakeModel) -> None:
+    more = {"num_local_experts": 2, "model_type": "mixtral", "hidden_size": 64}
+    model = make_model({**BASE, **more})
+    asked = {n: recode(t, Q8_0) if len(t.shape) > 1 else t for n, t in model.tensors.items()}
+    made = {p.tensor.name: p for p in from_canonical(Model(asked, model.config)).tensors}
+    assert made["blk.0.ffn_up_exps.weight"].tensor.encoding is Q8_0
+    router = made["blk.0.ffn_gate_inp.weight"]
+    assert router.tensor.read() == model.tensors["model.layers.0.block_sparse_moe.gate.weight"].read()
+    assert "llama.cpp" in router.reason
+
+
+def test_rows_that_are_no_whole_blocks_once_turned_stay(make_model: MakeModel) -> None:
+    config = {"model_type": "gpt2", "n_embd": 64, "n_layer": 1, "n_head": 2, "n_positions": 16, "vocab_size": 5}
+    model = make_model({**config, "n_inner": 96})
+    name = "transformer.h.0.mlp.c_proj.weight"
+    q4k = ENCODINGS["Q4_1"]
+    odd = make_model({**config, "n_inner": 72}).tensors[name]  # [72, 64] turned has rows of 72
+    model = Model({**model.tensors, name: recode(odd, q4k)}, Config({**model.config, "n_inner": 72}))
+    planned = {p.tensor.name: p for p in from_canonical(model).tensors}["blk.0.ffn_down.weight"]
+    assert (planned.tensor.encoding.name, planned.reason.split(":")[0]) == ("F32", "kept F32")
 
 
 @pytest.mark.parametrize("key", ["num_hidden_layers", "max_position_embeddings", "hidden_size", "intermediate_size"])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hub.errors import DamagedFile
+from hub.errors import DamagedFile, MissingFact
 from hub.ir import Model, Tensor, concatenated
 from hub_gguf.arch import from_canonical, to_canonical
 
@@ -66,6 +66,15 @@ def test_one_tensor_an_expert(make_model: MakeModel) -> None:
     found = to_canonical(arch, kv, tensors)
     assert found.unmapped == ()
     assert {n: t.read() for n, t in found.tensors.items()} == {n: t.read() for n, t in model.tensors.items()}
+
+
+def test_a_stack_of_another_height_is_damaged(make_model: MakeModel) -> None:
+    arch, kv, tensors = _native(make_model({**CONFIG, "model_type": "mixtral"}))
+    for count in (2, 4):
+        with pytest.raises(DamagedFile, match=f"stack of {count} was expected"):
+            to_canonical(arch, kv | {"llama.expert_count": count}, tensors)
+    with pytest.raises(MissingFact, match="num_local_experts|num_experts"):
+        to_canonical(arch, kv | {"llama.expert_count": 1 << 30}, tensors)
 
 
 def test_fused_rows_of_another_number_are_damaged(make_model: MakeModel) -> None:

@@ -54,7 +54,7 @@ def to_canonical(arch: str, kv: Mapping[str, Any], tensors: Mapping[str, Tensor]
     for name, held in match.names.items():
         if held and not (held[0].numbers and held[0].numbers[0] >= layers):
             for usual, piece in pieces(tensors[name], held, facts):
-                made |= {t.name: t for t in _parts(piece, usual.numbers, match.rules[str(usual)], facts)}
+                made |= {t.name: t for t in _parts(family, piece, usual.numbers, match.rules[str(usual)], facts)}
         elif name not in source.used:
             unmapped.append(name)
     return Canonical(made, config, ties(family, made), tuple(source.notes), tuple(unmapped))
@@ -67,12 +67,13 @@ def ties(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, str]:
     return {family.head[0]: family.head[1]}
 
 
-def _parts(tensor: Tensor, numbers: tuple[int, ...], rule: Rule, facts: Config) -> Iterator[Tensor]:
+def _parts(family: Family, tensor: Tensor, numbers: tuple[int, ...], rule: Rule, facts: Config) -> Iterator[Tensor]:
     if not rule.stacked or len(numbers) > 1:  # one expert of an older file
         yield rule.op.hf(tensor, facts).named(rule.hf.format(*numbers) + rule.suffix)
         return
-    if len(tensor.shape) < 2:
-        raise DamagedFile(f"shape {list(tensor.shape)} was found, a stack was expected", tensor=tensor.name)
-    for at in range(tensor.shape[0]):
+    count = family.count(rule.count, facts)
+    if len(tensor.shape) < 2 or tensor.shape[0] != count:
+        raise DamagedFile(f"shape {list(tensor.shape)} was found, a stack of {count} was expected", tensor=tensor.name)
+    for at in range(count):
         part = tensor.slice(at, at + 1).reshaped(*tensor.shape[1:])
         yield rule.op.hf(part, facts).named(rule.hf.format(*numbers, at) + rule.suffix)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hub.architectures import Family, family, usual
-from hub.codecs import recode
+from hub.codecs import Recoded, recode
 from hub.errors import DamagedFile, MissingFact, UnsupportedFile
 from hub.interface import PlannedTensor
-from hub.ir import F32, Config, Model, Tensor, stacked
+from hub.ir import F32, Change, Config, Encoding, Model, Tensor, stacked
 from hub_gguf.arch._keys import NEEDED
 from hub_gguf.arch._lost import lost
 from hub_gguf.arch._names import Name
@@ -82,8 +82,21 @@ def keys_of(arch: Arch, facts: Config) -> dict[str, Value]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
+    """A tensor of the model, under its name there: as it was before somebody asked for another encoding, and which."""
+
     source: str
     tensor: Tensor
+    asked: Encoding | None = None
+
+    @classmethod
+    def of(cls, source: str, tensor: Tensor) -> _Part:
+        """Rules turn, stack and shift what was there; what was asked for is made of the result."""
+        rows = tensor.rows
+        if tensor.encoding.flat:  # no rows to move, and no such encoding in GGUF
+            return cls(source, recode(tensor, F32))
+        if isinstance(rows, Recoded) and rows.change is Change.RECODED:
+            return cls(source, replace(rows.base, name=tensor.name, shape=tensor.shape), tensor.encoding)
+        return cls(source, tensor)
 
 
 class _Planner:
@@ -100,16 +113,16 @@ class _Planner:
     def plan(self, tensors: Mapping[str, Tensor]) -> Iterator[PlannedTensor]:
         """The GGUF tensors in the model's order; a stack stands where its last part stood."""
         for source, held in usual(self.family, tensors):
-            tensor = recode(held, F32) if held.encoding.flat else held  # no rows to move, and none in GGUF
-            name = Name.parse(tensor.name)
+            part = _Part.of(source, held)
+            name = Name.parse(held.name)
             rule = self.rules.get((name.stem, name.suffix))
             if rule is None or (name.numbers and name.numbers[0] >= self.layers):
-                self._leave(source, tensor.name)
+                self._leave(source, held.name)
             elif rule.stacked:
-                yield from self._stack(rule, name.numbers, _Part(source, tensor))
+                yield from self._stack(rule, name.numbers, part)
             else:
-                made = rule.op.gguf(tensor, self.facts).named(rule.gguf.format(*name.numbers) + rule.suffix)
-                yield _planned(rule, made, (source,))
+                made = rule.op.gguf(part.tensor, self.facts).named(rule.gguf.format(*name.numbers) + rule.suffix)
+                yield _planned(rule, made, [part])
         self._check_stacks()
 
     def _leave(self, source: str, name: str) -> None:
@@ -145,7 +158,7 @@ class _Planner:
         if any(t.encoding != tensors[0].encoding for t in tensors):
             tensors = [recode(t, F32) for t in tensors]
         made = stacked(rule.gguf.format(layer) + rule.suffix, tensors)
-        return _planned(rule, made, tuple(dict.fromkeys(part.source for part in chosen)))
+        return _planned(rule, made, chosen)
 
     def _count(self, rule: Rule) -> int:
         return self.family.count(rule.count, self.facts)
@@ -163,8 +176,16 @@ def _group(rule: Rule) -> str:
     return rule.hf.rpartition("{}")[0] if rule.stacked else ""
 
 
-def _planned(rule: Rule, made: Tensor, sources: tuple[str, ...]) -> PlannedTensor:
-    if rule.full(len(made.shape)) and made.encoding.name in _PLAIN:
-        return PlannedTensor(recode(made, F32), sources, "llama.cpp wants it in F32")
-    reason = "decoded to be turned" if made.change > 1 else ""
-    return PlannedTensor(made, sources, reason)
+def _planned(rule: Rule, made: Tensor, parts: Sequence[_Part]) -> PlannedTensor:
+    sources = tuple(dict.fromkeys(part.source for part in parts))
+    asked = {part.asked for part in parts}.pop()
+    if rule.full(len(made.shape)):
+        if made.encoding.name in _PLAIN:
+            return PlannedTensor(recode(made, F32), sources, "llama.cpp wants it in F32")
+        return PlannedTensor(made, sources, f"kept {made.encoding} for llama.cpp" if asked else "")
+    if asked and made.columns % asked.block:
+        kept = f"kept {made.encoding}: rows of {made.columns} are not whole blocks of {asked}"
+        return PlannedTensor(made, sources, kept)
+    if asked:
+        return PlannedTensor(recode(made, asked), sources, "")
+    return PlannedTensor(made, sources, "decoded to be turned" if made.change > Change.MOVED else "")
