@@ -162,9 +162,11 @@ def _notes(
         notes.append(f"{len(carried)} tensors are carried byte for byte and not computed with by apr{way}")
     widened = sum(p.reason == WIDENED for p in planned)
     notes += [f"{widened} norms and biases are widened to F32, exactly"] if widened else []
-    if options.compression:
+    if packed:
         notes.append(
-            f"{len(packed)} of {len(planned)} tensors are packed with {options.compression}, the others would not "
+            f"{len(packed)} of {len(planned)} tensors are packed with {options.compression}, the others would hardly "
             "shrink; apr lists packed tensors and does not compute with them"
         )
+    elif options.compression:
+        notes.append(f"nothing is packed: no tensor would shrink by 3 % with {options.compression}")
     return notes
