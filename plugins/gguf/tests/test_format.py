@@ -223,3 +223,16 @@ def test_a_tied_tensor_that_the_file_holds_twice_is_held_twice_again(
     tied = replace(passed, tensors=once, ties={head.name: "model.embed_tokens.weight"})
     write_model(tied, llama_file.with_name("again.gguf"))
     assert llama_file.with_name("again.gguf").read_bytes() == llama_file.with_name("both.gguf").read_bytes()
+
+
+def test_shards_stay_within_their_size_and_join_to_the_same_file(llama_file: Path) -> None:
+    convert(Request(llama_file, llama_file.with_name("out.gguf"), options=Options(shard_size=30_000)))
+    parts = sorted(llama_file.parent.glob("out-*.gguf"))
+    assert [p.name for p in parts] == [f"out-{i:05d}-of-{len(parts):05d}.gguf" for i in range(1, len(parts) + 1)]
+    assert len(parts) > 2
+    assert all(part.stat().st_size <= 30_000 for part in parts)
+    assert not llama_file.with_name("out.gguf").exists()
+    names = [t.name for part in parts for t in GGUFReader(part).tensors]
+    assert names == [t.name for t in GGUFReader(llama_file).tensors]
+    convert(Request(parts[-1], llama_file.with_name("joined.gguf")))
+    assert llama_file.with_name("joined.gguf").read_bytes() == llama_file.read_bytes()

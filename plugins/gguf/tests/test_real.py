@@ -39,3 +39,15 @@ def test_shards_hold_the_same_tensors(smollm2: Path, tmp_path: Path) -> None:
     assert split == whole
     convert(Request(parts[1], tmp_path / "joined.gguf"))
     assert (tmp_path / "joined.gguf").read_bytes() == smollm2.read_bytes()
+
+
+@pytest.mark.llama
+def test_llama_cpp_runs_the_shards_as_it_runs_the_source(smollm2: Path, tmp_path: Path) -> None:
+    llama = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    convert(Request(smollm2, tmp_path / "smol.gguf", options=Options(shard_size=20_000_000)))
+    said = []
+    for path in (smollm2, next(tmp_path.glob("smol-00001-of-*.gguf"))):
+        model = llama.Llama(str(path), n_ctx=64, verbose=False, logits_all=True)
+        model.eval(model.tokenize(b"The capital of France is"))
+        said.append(model.scores[: model.n_tokens].tobytes())
+    assert said[0] == said[1]

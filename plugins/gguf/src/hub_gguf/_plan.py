@@ -131,7 +131,7 @@ def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | No
             "nothing says the architecture", file=model.path, hint="state it with --assume model_type=NAME"
         )
     tensors = [PlannedTensor(tensor, (name,)) for name, tensor in model.tensors.items()]
-    notes = ["the architecture is in no table: names and values stay as they are"]
+    notes = [] if block else ["the architecture is in no table: llama.cpp may not know the names that are kept"]
     return _Draft(model, tokenizer, block, str(arch), tensors, {}, {}, [], [], notes)
 
 
