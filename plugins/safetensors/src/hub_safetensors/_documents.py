@@ -60,7 +60,8 @@ def documents(model: Model, family: Family | None, dtype: str | None, options: O
     if not home:
         parts |= _rest(done, model)
     parts["made"] = checksums(done.files, done.made)
-    source = {} if home else {k: v for k, v in model.source.get().items() if k != NAME}
+    carried = not home and options.pre is None  # the source's own header would say another pre-tokenizer
+    source = {k: v for k, v in model.source.get().items() if k != NAME} if carried else {}
     own = write_own(parts, source)
     if own:
         done.files[OWN] = own
@@ -132,11 +133,12 @@ def _tokenizer(done: Documents, model: Model, options: Options) -> dict[str, Any
     from hub_safetensors.tokenizer import lost_in_files, write_files  # heavy, and often not needed
 
     tokenizer = model.tokenizer.get()
+    verbatim = sorted(_TOKENIZERS & done.files.keys())
+    if options.pre and (verbatim or tokenizer is None or tokenizer.kind != "bpe"):
+        why = f"{verbatim[0]} is written as the source has it" if verbatim else "the model has no byte-level BPE"
+        raise UsageError(f"--pre has no effect: {why}", file=model.path)
     if tokenizer is None:
         return {}
-    verbatim = sorted(_TOKENIZERS & done.files.keys())
-    if verbatim and options.pre:
-        raise UsageError(f"--pre has no effect: {verbatim[0]} is written as the source has it")
     if not verbatim:
         stated = replace(tokenizer, pre=options.pre) if options.pre else tokenizer
         for name, data in write_files(stated, model.config).items():
