@@ -16,7 +16,7 @@ from hub_gguf._encodings import fitted
 from hub_gguf._source import Json, keys_from_json, keys_to_json
 from hub_gguf._tokenizer import tokenizer_keys
 from hub_gguf.arch import from_canonical
-from hub_gguf.container import TYPE_IDS, Value
+from hub_gguf.container import TYPE_IDS, VERSIONS, Value
 
 if TYPE_CHECKING:
     from hub_gguf._read import Opened
@@ -62,6 +62,8 @@ def read_block(model: Model, tokenizer: Tokenizer | None) -> Block | None:
         block = Block(int(found["version"]), keys, tensors, frozenset(map(str, found["carried"])))
         if any(entry["encoding"] not in TYPE_IDS for entry in tensors.values()):
             raise ValueError("an encoding that GGUF has not")
+        if block.version not in VERSIONS:
+            raise ValueError(f"version {block.version}")
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"the carried GGUF block is malformed: {error!r}") from error
     return block
@@ -125,11 +127,14 @@ def put_back(planned: list[PlannedTensor], block: Block) -> list[PlannedTensor]:
 
 
 def _original(entry: Json, made: PlannedTensor | None) -> PlannedTensor | None:
-    computed = b"" if made is None else made.tensor.read()
-    if crc32(computed) != entry["crc32"]:
-        return made
-    shape, encoding = tuple(map(int, entry["shape"])), ENCODINGS[entry["encoding"]]
-    tensor = Tensor.from_bytes(str(entry["name"]), shape, encoding, carried.from_base64(entry["base64"]))
+    name, computed = str(entry["name"]), b"" if made is None else made.tensor.read()
+    try:
+        if crc32(computed) != entry["crc32"]:
+            return made
+        shape, data = tuple(map(int, entry["shape"])), carried.from_base64(entry["base64"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(f"the carried GGUF block is malformed: {error!r}", tensor=name) from error
+    tensor = Tensor.from_bytes(name, shape, ENCODINGS[entry["encoding"]], data)
     return PlannedTensor(tensor, () if made is None else made.sources, "the bytes the file had")
 
 

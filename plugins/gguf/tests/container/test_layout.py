@@ -103,6 +103,7 @@ def test_keys_come_back_as_they_were_written(tmp_path: Path, keys: dict[str, Val
         Value(ValueType.UINT8, 256),
         Value(ValueType.UINT32, -1),
         Value(ValueType.INT32, "five"),
+        Value(ValueType.STRING, 5),
         Value(ValueType.FLOAT32, 1e300),
         Value.array(ValueType.INT8, [1, 1000]),
         Value(ValueType.STRING, "\ud800"),
@@ -111,3 +112,11 @@ def test_keys_come_back_as_they_were_written(tmp_path: Path, keys: dict[str, Val
 def test_a_value_that_does_not_fit_its_type_is_named(value: Value) -> None:
     with pytest.raises(HubError, match=r"key 'general.thing': a value does not fit"):
         layout({"general.thing": value}, [])
+
+
+@pytest.mark.parametrize(
+    "value", [Value(ValueType.UINT32, 0), Value(ValueType.UINT32, 48), Value(ValueType.STRING, "a")]
+)
+def test_an_alignment_that_is_none_is_refused(value: Value) -> None:
+    with pytest.raises(HubError, match=r"general.alignment is"):
+        layout({"general.alignment": value}, [])

@@ -35,7 +35,7 @@ def layout(keys: Mapping[str, Value], tensors: Sequence[Tensor], version: int = 
     The alignment is what the key `general.alignment` says, 32 without it. `HubError` names a key whose value does not
     fit its type.
     """
-    alignment = keys["general.alignment"].data if "general.alignment" in keys else DEFAULT_ALIGNMENT
+    alignment = _alignment(keys)
     relative, at = [], 0
     for tensor in tensors:
         relative.append(at)
@@ -49,11 +49,18 @@ def layout(keys: Mapping[str, Value], tensors: Sequence[Tensor], version: int = 
     return Layout(bytes(out), tuple(len(out) + offset for offset in relative), len(out) + at)
 
 
+def _alignment(keys: Mapping[str, Value]) -> int:
+    value = keys.get("general.alignment", Value(ValueType.UINT32, DEFAULT_ALIGNMENT))
+    if value.type is not ValueType.UINT32 or type(value.data) is not int or value.data.bit_count() != 1:
+        raise HubError(f"general.alignment is {value.data!r}; a power of two was expected")
+    return value.data
+
+
 def encode_key(key: str, value: Value) -> bytes:
     """A key with its value as they stand in a header; `HubError` when the value does not fit its type."""
     try:
         return b"".join((_text(key), pack("<I", value.type), *_encode(value)))
-    except (struct.error, OverflowError, TypeError, ValueError) as error:
+    except (AttributeError, OverflowError, TypeError, ValueError, struct.error) as error:
         raise HubError(f"key {key!r}: a value does not fit {value.type.name} {value.item or ''}: {error}") from error
 
 

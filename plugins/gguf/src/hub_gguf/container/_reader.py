@@ -14,7 +14,16 @@ from hub.ir import ENCODINGS, File
 from hub_gguf.container._check import check_alignment, check_placement, check_shape
 from hub_gguf.container._cursor import Cursor
 from hub_gguf.container._header import Header, TensorInfo
-from hub_gguf.container._types import DEFAULT_ALIGNMENT, MAGIC, MAX_DIMS, SIZES, TENSOR_TYPES, WITHDRAWN, ValueType
+from hub_gguf.container._types import (
+    DEFAULT_ALIGNMENT,
+    MAGIC,
+    MAX_DIMS,
+    SIZES,
+    TENSOR_TYPES,
+    VERSIONS,
+    WITHDRAWN,
+    ValueType,
+)
 from hub_gguf.container._values import NestedArray, NumberArray, StringArray, Value
 
 MAX_KEY = 65535
@@ -101,7 +110,7 @@ def _version(cursor: Cursor) -> int:
     if version & 0xFFFF == 0:
         cursor.use(">")
         version = int.from_bytes(version.to_bytes(4, "little"), "big")
-    if version in (2, 3):
+    if version in VERSIONS:
         return version
     hint = "make it again with a current llama.cpp" if version == 1 else None
     raise UnsupportedFile(f"GGUF version {version}; 2 and 3 are read", file=cursor.file.path, offset=4, hint=hint)

@@ -58,5 +58,6 @@ WITHDRAWN = frozenset({4, 5, 31, 32, 33, 36, 37, 38})
 TYPE_IDS: dict[str, int] = {name: number for number, name in TENSOR_TYPES.items()}
 
 MAGIC = b"GGUF"
+VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 MAX_DIMS = 4
