@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hub.errors import HubError, PluginError, UsageError
 from hub.interface import Format
-from hub.ir import Model
+from hub.ir import Lazy, Model
 from hub.plugins import registry
+
+T = TypeVar("T")
 
 
 def assumptions(pairs: Iterable[str]) -> dict[str, Any]:
@@ -28,6 +31,24 @@ def assumptions(pairs: Iterable[str]) -> dict[str, Any]:
     return out
 
 
+@contextmanager
+def _blamed(path: Path, plugin: str) -> Iterator[None]:
+    """Errors of the block name the file and the plugin, whatever a stranger's reader raises."""
+    try:
+        yield
+    except HubError as error:
+        error.file = error.file or str(path)
+        error.plugin = error.plugin or plugin
+        raise
+    except Exception as error:
+        raise PluginError(f"reading failed: {error!r}", file=path, plugin=plugin) from error
+
+
+def _blaming(lazy: Lazy[T], path: Path, plugin: str) -> T:
+    with _blamed(path, plugin):
+        return lazy.get()
+
+
 def open_model(path: Path | str, from_: str | None = None, assume: Iterable[str] = ()) -> tuple[Format, Model]:
     """The format of `path`, told by content, and the model in it; nothing large is read.
 
@@ -36,14 +57,14 @@ def open_model(path: Path | str, from_: str | None = None, assume: Iterable[str]
     """
     path = Path(path)
     found = registry().find(path, from_)
-    try:
+    with _blamed(path, found.name):
         model = found.read(path)
-    except HubError as error:
-        error.file = error.file or str(path)
-        error.plugin = error.plugin or found.name
-        raise
-    except Exception as error:  # whatever a stranger's reader raises becomes one line that names the plugin
-        raise PluginError(f"reading failed: {error!r}", file=path, plugin=found.name) from error
+    tokenizer, source = model.tokenizer, model.source
+    model = replace(
+        model,
+        tokenizer=Lazy(lambda: _blaming(tokenizer, path, found.name)),
+        source=Lazy(lambda: _blaming(source, path, found.name)),
+    )
     stated = assumptions(assume)
     if stated:
         notes = tuple(f"assumed: {key} = {json.dumps(value)}" for key, value in stated.items())
