@@ -77,8 +77,9 @@ DAMAGE: dict[str, tuple[bytes, str]] = {
     "alignment of 0": (build([key("general.alignment", 4, pack("<I", 0))], []), r"general.alignment is 0 \(UINT32\)"),
     "alignment of 48": (build([key("general.alignment", 4, pack("<I", 48))], []), r"general.alignment is 48"),
     "alignment beyond the file": (
-        build([key("general.alignment", 4, pack("<I", 1 << 31))], [entry()]), r"ends at byte 2147483712, the file has"
+        build([key("general.alignment", 4, pack("<I", 1 << 20))], [entry()]), r"ends at byte 1048640, the file has"
     ),
+    "huge alignment": (build([key("general.alignment", 4, pack("<I", 1 << 31))], []), r"is 2147483648 \(UINT32\)"),
     "alignment of another type": (build([key("general.alignment", 10, pack("<Q", 32))], []), r"is 32 \(UINT64\)"),
     "duplicate tensor": (build([], [entry(), entry(offset=64)]), r"tensor 1 has the name 't', which an earlier one"),
     "five dimensions": (build([], [entry(sizes=(1, 1, 1, 1, 1))]), r"byte 33: 't' has 5 dimensions, at most 4"),

@@ -115,7 +115,13 @@ def test_a_value_that_does_not_fit_its_type_is_named(value: Value) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [Value(ValueType.UINT32, 0), Value(ValueType.UINT32, 48), Value(ValueType.STRING, "a")]
+    "value",
+    [
+        Value(ValueType.UINT32, 0),
+        Value(ValueType.UINT32, 1 << 31),
+        Value(ValueType.UINT32, 48),
+        Value(ValueType.STRING, "a"),
+    ],
 )
 def test_an_alignment_that_is_none_is_refused(value: Value) -> None:
     with pytest.raises(HubError, match=r"general.alignment is"):

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from hub.errors import HubError
 from hub.ir import Tensor
-from hub_gguf.container._types import CODES, DEFAULT_ALIGNMENT, MAGIC, STRUCTS, TYPE_IDS, ValueType
+from hub_gguf.container._types import (
+    CODES,
+    DEFAULT_ALIGNMENT,
+    MAGIC,
+    MAX_ALIGNMENT,
+    STRUCTS,
+    TYPE_IDS,
+    ValueType,
+    is_alignment,
+)
 from hub_gguf.container._values import NumberArray, StringArray, Value
 
 
@@ -51,9 +60,9 @@ def layout(keys: Mapping[str, Value], tensors: Sequence[Tensor], version: int = 
 
 def _alignment(keys: Mapping[str, Value]) -> int:
     value = keys.get("general.alignment", Value(ValueType.UINT32, DEFAULT_ALIGNMENT))
-    if value.type is not ValueType.UINT32 or type(value.data) is not int or value.data.bit_count() != 1:
-        raise HubError(f"general.alignment is {value.data!r}; a power of two was expected")
-    return value.data
+    if value.type is not ValueType.UINT32 or not is_alignment(value.data):
+        raise HubError(f"general.alignment is {value.data!r}; a power of two up to {MAX_ALIGNMENT} was expected")
+    return int(value.data)
 
 
 def encode_key(key: str, value: Value) -> bytes:

@@ -17,12 +17,14 @@ from hub_gguf.container._header import Header, TensorInfo
 from hub_gguf.container._types import (
     DEFAULT_ALIGNMENT,
     MAGIC,
+    MAX_ALIGNMENT,
     MAX_DIMS,
     SIZES,
     TENSOR_TYPES,
     VERSIONS,
     WITHDRAWN,
     ValueType,
+    is_alignment,
 )
 from hub_gguf.container._values import NestedArray, NumberArray, StringArray, Value
 
@@ -182,10 +184,9 @@ class _Arrays:
 
 def _alignment(cursor: Cursor, keys: dict[str, Value]) -> int:
     value = keys.get("general.alignment", Value(ValueType.UINT32, DEFAULT_ALIGNMENT))
-    if value.type is not ValueType.UINT32 or value.data.bit_count() != 1:
-        raise cursor.damaged(
-            f"general.alignment is {value.data!r} ({value.type.name}), a power of two (UINT32) was expected"
-        )
+    if value.type is not ValueType.UINT32 or not is_alignment(value.data):
+        expected = f"a power of two up to {MAX_ALIGNMENT} (UINT32) was expected"
+        raise cursor.damaged(f"general.alignment is {value.data!r} ({value.type.name}), {expected}")
     return int(value.data)
 
 

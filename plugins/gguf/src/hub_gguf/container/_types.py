@@ -60,4 +60,10 @@ TYPE_IDS: dict[str, int] = {name: number for number, name in TENSOR_TYPES.items(
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
+MAX_ALIGNMENT = 1 << 24
 MAX_DIMS = 4
+
+
+def is_alignment(value: object) -> bool:
+    """True for the powers of two that `general.alignment` may be; the largest is far above any page of memory."""
+    return type(value) is int and 0 < value <= MAX_ALIGNMENT and value.bit_count() == 1
