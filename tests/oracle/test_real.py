@@ -170,7 +170,12 @@ def _beside_the_script(folder: Path, scratch: Path, dtype: str) -> compare.Forwa
 @pytest.mark.usefixtures("transformers")
 def test_smollm2_folder_as_the_script_writes_it(smollm2_folder: Path, tmp_path: Path) -> None:
     """The script knows the tokenizer by the hash of what it encodes: another proof of the tokenizer.json we made."""
-    found = _beside_the_script(smollm2_folder, tmp_path, "f32")
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for path in smollm2_folder.iterdir():
+        if path.name != "hub.json":  # in it stand the keys of the source, which the script does not know
+            (plain / path.name).symlink_to(path)
+    found = _beside_the_script(plain, tmp_path, "f32")
     assert (found.tensors, found.keys) == ([], [])
 
 

@@ -138,6 +138,10 @@ _SPM: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+# For its LlamaTokenizer transformers 5 leaves tokenizer.json aside and puts no space before a leading space, unlike
+# SentencePiece and llama.cpp; the general class does as the file says.
+_CLASS = {"llama": "PreTrainedTokenizerFast", "phi3": "LlamaTokenizer", "gemma": "GemmaTokenizer"}
+
 
 def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
     """SentencePiece BPE: tokenizer.model, tokenizer.json and their companions, as llama, gemma and phi3 have them."""
@@ -175,7 +179,7 @@ def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
         "added_tokens_decoder": {str(a["id"]): {k: v for k, v in a.items() if k != "id"} for a in added},
         **names, "chat_template": TEMPLATE, "clean_up_tokenization_spaces": False, "legacy": True,
         "model_max_length": 512, "sp_model_kwargs": {}, "spaces_between_special_tokens": False,
-        "tokenizer_class": "GemmaTokenizer" if family == "gemma" else "LlamaTokenizer",
+        "tokenizer_class": _CLASS[family],
         "use_default_system_prompt": False,
     })  # fmt: skip
     special = {"bos_token_id": ids[bos], "eos_token_id": ids[names["eos_token"]]}
