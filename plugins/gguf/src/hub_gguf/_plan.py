@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-from zlib import crc32
 
-from hub import codecs
-from hub.errors import HubError, MissingFact, UnsupportedFile
+from hub.errors import MissingFact, UnsupportedFile
 from hub.interface import Fact, Options, Plan, PlannedTensor
-from hub.ir import Change, Config, Model, Tensor, Tokenizer
-from hub_gguf import _carried as carried
-from hub_gguf._block import SMALL, Block, fit, put_back, read_block, settle
-from hub_gguf._encodings import narrowed
+from hub.ir import Model, Tensor, Tokenizer
+from hub_gguf._block import Block, fit, put_back, read_block
+from hub_gguf._carrying import with_carried
+from hub_gguf._draft import Draft, Keys, read_again
 from hub_gguf._metadata import QUANTIZATION_VERSION, file_type, general_keys
-from hub_gguf._read import config_json
 from hub_gguf._tokenizer import tokenizer_keys
-from hub_gguf.arch import Canonical, from_canonical, to_canonical
+from hub_gguf.arch import from_canonical
 from hub_gguf.container import Value, ValueType, shards
 
 ARCHITECTURE, FILE_TYPE = "general.architecture", "general.file_type"
 VERSION = "general.quantization_version"
-Keys = dict[str, Value]
 
 # Where llama.cpp's conversion script writes the file type: before these keys of an architecture, for some not at all.
 _AFTER_FILE_TYPE = (
@@ -30,9 +25,6 @@ _AFTER_FILE_TYPE = (
     "expert_feed_forward_length",
 )  # fmt: skip
 _WITHOUT_FILE_TYPE = frozenset({"gptneox"})
-
-# A tensor that llama.cpp has no place for is carried up to this many bytes.
-LARGEST_CARRIED = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -44,28 +36,12 @@ class Document:
     parts: Sequence[Sequence[Tensor]]
 
 
-@dataclass
-class _Draft:
-    """A plan in the making."""
-
-    model: Model
-    tokenizer: Tokenizer | None
-    block: Block | None
-    arch: str
-    tensors: list[PlannedTensor]
-    keys: Keys
-    dropped: Mapping[str, str]
-    unmapped: list[str]
-    facts: list[Fact]
-    notes: list[str]
-
-
 def plan(model: Model, options: Options) -> Plan:
     """The plan for `model`. `MissingFact` when a key needs what is nowhere, `DamagedFile` for a broken source block."""
     draft = _drafted(model, _tokenizer(model, options))
     _fit_tensors(draft)
     _complete_keys(draft)
-    keys = _with_carried(draft)
+    keys = with_carried(draft)
     tensors = [p.tensor for p in draft.tensors]
     parts = [tensors] if options.shard_size is None else shards(keys, tensors, options.shard_size)
     if len(parts) > 1:
@@ -92,12 +68,12 @@ def _tokenizer(model: Model, options: Options) -> Tokenizer | None:
     return tokenizer
 
 
-def _drafted(model: Model, tokenizer: Tokenizer | None) -> _Draft:
+def _drafted(model: Model, tokenizer: Tokenizer | None) -> Draft:
     block = read_block(model, tokenizer)
     if model.naming == "native":
         return _drafted_native(model, tokenizer, block)
     native = from_canonical(model)
-    draft = _Draft(
+    draft = Draft(
         model, tokenizer, block, native.arch, list(native.tensors), dict(native.keys), native.dropped, [], [],
         list(native.notes),
     )  # fmt: skip
@@ -110,7 +86,7 @@ def _drafted(model: Model, tokenizer: Tokenizer | None) -> _Draft:
     return draft
 
 
-def _copies(draft: _Draft) -> list[PlannedTensor]:
+def _copies(draft: Draft) -> list[PlannedTensor]:
     """Tied tensors that the GGUF the model came from held a second time."""
     model, block = draft.model, draft.block
     planned = {p.tensor.name for p in draft.tensors}
@@ -124,7 +100,7 @@ def _copies(draft: _Draft) -> list[PlannedTensor]:
     ]
 
 
-def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | None) -> _Draft:
+def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | None) -> Draft:
     arch = model.metadata.get("architecture") or model.config.family
     if block is None and not arch:
         raise MissingFact(
@@ -132,16 +108,16 @@ def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | No
         )
     tensors = [PlannedTensor(tensor, (name,)) for name, tensor in model.tensors.items()]
     notes = [] if block else ["the architecture is in no table: llama.cpp may not know the names that are kept"]
-    return _Draft(model, tokenizer, block, str(arch), tensors, {}, {}, [], [], notes)
+    return Draft(model, tokenizer, block, str(arch), tensors, {}, {}, [], [], notes)
 
 
-def _fit_tensors(draft: _Draft) -> None:
+def _fit_tensors(draft: Draft) -> None:
     draft.tensors = [fit(planned, draft.model, draft.block) for planned in draft.tensors]
     if draft.block is not None:
         draft.tensors = put_back(draft.tensors, draft.block)
 
 
-def _complete_keys(draft: _Draft) -> None:
+def _complete_keys(draft: Draft) -> None:
     """From the keys of the architecture to all keys that are the model's own."""
     if draft.block is not None:
         draft.keys = _kept_keys(draft, draft.block)
@@ -154,7 +130,7 @@ def _complete_keys(draft: _Draft) -> None:
     draft.facts += [Fact(key, "mapped") for key in draft.keys]
 
 
-def _with_file_type(draft: _Draft) -> Keys:
+def _with_file_type(draft: Draft) -> Keys:
     """The keys of the architecture with the file type among them, where the script has it."""
     if draft.arch in _WITHOUT_FILE_TYPE:
         return draft.keys
@@ -165,11 +141,11 @@ def _with_file_type(draft: _Draft) -> Keys:
     return head | {FILE_TYPE: _file_type(draft)} | draft.keys
 
 
-def _file_type(draft: _Draft) -> Value:
+def _file_type(draft: Draft) -> Value:
     return Value(ValueType.UINT32, file_type((p.tensor.encoding, p.tensor.shape) for p in draft.tensors))
 
 
-def _kept_keys(draft: _Draft, block: Block) -> Keys:
+def _kept_keys(draft: Draft, block: Block) -> Keys:
     keys = dict(block.keys)
     changed = _changed_keys(draft, keys)
     if any(block.encoding(p.tensor.name) != p.tensor.encoding.name for p in draft.tensors):
@@ -185,98 +161,13 @@ def _became(old: Value | None, new: Value) -> str:
     return f"was {'absent' if old is None else repr(old.plain)}, is {new.plain!r}"
 
 
-def _changed_keys(draft: _Draft, keys: Keys) -> Keys:
+def _changed_keys(draft: Draft, keys: Keys) -> Keys:
     """Keys of the architecture whose facts were changed since the file was read, by --assume or in a config.json."""
     if draft.model.naming == "native":
         return {}
-    base = _read_again(draft, keys).config
+    base = read_again(draft, keys).config
     if all(base.get(key) == value for key, value in draft.model.config.items()):
         return {}
     before = from_canonical(replace(draft.model, config=base)).keys
     after = from_canonical(replace(draft.model, config=base.merged(draft.model.config))).keys
     return {key: value for key, value in after.items() if before.get(key) != value and keys.get(key) != value}
-
-
-def _read_again(draft: _Draft, keys: Keys) -> Canonical:
-    """What a reader will make of the planned file; small computed tensors are settled, as they will be in the file."""
-    tensors = {p.tensor.name: settle(p.tensor) for p in draft.tensors}
-    if draft.model.naming == "native":
-        return Canonical(tensors, Config())
-    return to_canonical(draft.arch, {key: value.plain for key, value in keys.items()}, tensors)
-
-
-def _with_carried(draft: _Draft) -> Keys:
-    """All keys, those under hub. last."""
-    back = _read_again(draft, draft.keys)
-    extra = dict(_files(draft))
-    extra |= _config_key(draft, extra, back.config) | _tensor_keys(draft, back)
-    return draft.keys | extra | ({carried.GUARD: carried.guard(draft.keys)} if extra else {})
-
-
-def _files(draft: _Draft) -> Iterable[tuple[str, Value]]:
-    """Companion files and other formats' blocks; with a block of our own, only those that its file carried."""
-    for name, data in draft.model.files.items():
-        if len(data) > carried.LARGEST:
-            draft.facts.append(Fact(f"file {name}", "dropped", f"{len(data)} bytes are too many to carry"))
-        elif _wanted(draft, carried.FILE + name):
-            yield carried.FILE + name, carried.packed(data)
-    for name, block in draft.model.source.get().items():
-        if name != "gguf" and _wanted(draft, carried.SOURCE + name):
-            yield carried.SOURCE + name, carried.packed_json(block)
-
-
-def _wanted(draft: _Draft, key: str, why: str = "") -> bool:
-    name = key.removeprefix(carried.PREFIX).replace(".", " ", 1)
-    if draft.block is not None and key not in draft.block.carried:
-        draft.facts.append(Fact(name, "dropped", "made from this GGUF's own keys on the way"))
-        return False
-    draft.facts.append(Fact(name, "kept", f"{why}{'; ' if why else ''}verbatim in {key}"))
-    return True
-
-
-def _config_key(draft: _Draft, extra: Mapping[str, Value], derived: Config) -> Keys:
-    found: Any = dict(derived)
-    if carried.FILE + "config.json" in extra:
-        found = config_json(draft.model.files["config.json"])
-    wanted = dict(draft.model.config)
-    return {} if found == wanted else {carried.CONFIG: carried.packed_json(wanted)}
-
-
-def _tensor_keys(draft: _Draft, back: Canonical) -> Keys:
-    """How each tensor gets back its encoding, and its bytes where values do not invert or llama.cpp has no place."""
-    records: dict[str, Mapping[str, Any]] = {}
-    keys: Keys = {}
-    for name, why in draft.dropped.items():
-        tensor, key = draft.model.tensors[name], carried.TENSOR + name
-        if tensor.nbytes > LARGEST_CARRIED:
-            draft.facts.append(Fact(f"tensor {name}", "dropped", why))
-        elif _wanted(draft, key, why):
-            records[name] = {"encoding": tensor.encoding.name, "shape": list(tensor.shape)}
-            keys[key] = carried.packed_tensor(tensor)
-    for planned in draft.tensors:
-        if planned.change is Change.EXACT:
-            found = {name: _record(draft.model.tensors[name], back.tensors.get(name)) for name in planned.sources}
-            records |= {name: record for name, record in found.items() if record is not None}
-    return keys | ({carried.TENSORS: carried.packed_json(records)} if records else {})
-
-
-def _record(tensor: Tensor, back: Tensor | None) -> Mapping[str, Any] | None:
-    if back is None or back.shape != tensor.shape:
-        return None
-    record = {"encoding": tensor.encoding.name}
-    if tensor.nbytes > SMALL:  # only widened: narrowing is checked when it is read
-        numbers = not tensor.encoding.quantized and codecs.can_encode(tensor.encoding)
-        return record if numbers and back.encoding != tensor.encoding else None
-    data, made = tensor.read(), back.read()
-    if made == data and back.encoding == tensor.encoding:
-        return None
-    if back.encoding != tensor.encoding and _narrows(back, tensor, data):
-        return record
-    return record | {"base64": carried.to_base64(data), "crc32": crc32(made)}
-
-
-def _narrows(back: Tensor, tensor: Tensor, data: bytes) -> bool:
-    try:
-        return narrowed(back, tensor.encoding).read() == data
-    except HubError:
-        return False
