@@ -62,12 +62,21 @@ def hyperparameters(model: Model) -> dict[str, Any]:
     return found
 
 
-def _stated(config: Config) -> Mapping[str, Any]:
-    """The facts of `config`, completed where its family is known; nothing when it is no config of any family."""
+def known_facts(config: Config) -> tuple[str, Config] | None:
+    """The `model_type` and the completed facts of a config of a known family; None for any other."""
     try:
         known = family(config)
-        return known.facts(config) if known else plain_facts(config)
+        return None if known is None else (known.model_type, known.facts(config))
     except (AttributeError, TypeError, ValueError, MissingFact):  # a text where a table was expected, and the like
+        return None
+
+
+def _stated(config: Config) -> Mapping[str, Any]:
+    """The facts of `config`, completed where its family is known; nothing when it is no config at all."""
+    known = known_facts(config)
+    try:
+        return known[1] if known else plain_facts(config)
+    except (AttributeError, TypeError, ValueError, MissingFact):
         return {}
 
 

@@ -21,7 +21,10 @@ CARRIED = "carried byte for byte; apr lists it and does not compute with it"
 
 def fits(tensor: Tensor) -> bool:
     """True when an index entry can name the tensor."""
-    return len(tensor.name.encode(errors="replace")) <= NAME_LIMIT
+    try:
+        return len(tensor.name.encode()) <= NAME_LIMIT
+    except UnicodeEncodeError:
+        return False
 
 
 def lay(tensor: Tensor, *, portable: bool) -> tuple[Tensor, str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hub.codecs import shift
 from hub.errors import UsageError
 from hub.interface import Fact, Options, Plan, PlannedTensor
 from hub.ir import Model, Tensor
@@ -15,6 +16,8 @@ from hub_apr import _blocks
 from hub_apr._hyperparameters import hyperparameters
 from hub_apr._layout import CARRIED, WIDENED, encodings_block, fits, lay, recorded
 from hub_apr._packing import CHUNK, CODECS, compressor, planes_of, split
+from hub_apr._runs import missing
+from hub_apr._suited import SHIFTED, Suited, suit
 from hub_apr._tokenizer_keys import tokenizer_keys
 from hub_apr.container import ALIASES, BY_ENCODING, KNOWN, Flags
 
@@ -45,37 +48,51 @@ def make_plan(model: Model, options: Options) -> Plan:
     if options.compression is not None and options.compression not in CODECS:
         raise UsageError(f"--compression takes {' or '.join(CODECS)}, not {options.compression!r}")
     held = {name: tensor for name, tensor in model.tensors.items() if fits(tensor)}
-    laid = {name: lay(tensor, portable=options.portable) for name, tensor in held.items()}
-    planned = [PlannedTensor(tensor, (name,), reason) for name, (tensor, reason) in laid.items()]
+    suited = suit(model, held)
+    laid = [_laid(piece, name, suited, options) for name, pieces in suited.pieces.items() for piece in pieces]
+    planned = [plan for _, plan in laid]
     aliases = _aliases(model)
+    metadata = _metadata(model, held, aliases) | suited.blocks()
+    other = {piece.name: piece for piece, plan in laid if recorded(piece, plan.tensor)}
+    metadata |= {"hub.encodings": _blocks.pack(encodings_block(other))} if other else {}
     packed = {p.tensor.name: planes_of(p.tensor.encoding) for p in planned if _packs(p.tensor, options.compression)}
-    metadata = _metadata(model, held, {name: tensor for name, (tensor, _) in laid.items()}, aliases)
     if packed:
         entries = {p.tensor.name: _packed_entry(p.tensor) for p in planned if p.tensor.name in packed}
         metadata["hub.packed"] = _blocks.pack({"codec": options.compression, "tensors": entries})
+    shapes = {name: p.tensor.shape for p in planned for name in (p.tensor.name, *_others(p.tensor.name, aliases))}
     return Plan(
         "apr",
         planned,
         facts=_facts(model),
         unmapped=[name for name in model.tensors if name not in held],
-        notes=_notes(planned, aliases, packed, options),
+        notes=[*_notes(planned, aliases, packed, options), *_obstacles(metadata, shapes)],
         document=Document(metadata, _flags(held, metadata), aliases, options.compression, packed),
     )
 
 
+def _laid(piece: Tensor, source: str, suited: Suited, options: Options) -> tuple[Tensor, PlannedTensor]:
+    """A piece of the source, and how it lies in the file."""
+    if piece.name in suited.shifted:
+        return piece, PlannedTensor(shift(piece, 1.0), (source,), SHIFTED)
+    tensor, reason = lay(piece, portable=options.portable)
+    return piece, PlannedTensor(tensor, (source,), reason)
+
+
 def _aliases(model: Model) -> dict[str, str]:
     """Second names of tensors: the model's ties, and the output head that the inference loader asks for."""
-    aliases = {alias: name for alias, name in model.ties.items() if name in model.tensors}
+    aliases = {a: name for a, name in model.ties.items() if name in model.tensors and a not in model.tensors}
     tied = model.config.get("tie_word_embeddings") is True
     if tied and _EMBEDDING in model.tensors and _HEAD not in model.tensors:
         aliases.setdefault(_HEAD, _EMBEDDING)
     return aliases
 
 
-def _metadata(
-    model: Model, held: Mapping[str, Tensor], laid: Mapping[str, Tensor], aliases: Mapping[str, str]
-) -> dict[str, Any]:
-    """All metadata in the reference library's order: known keys, the tokenizer's, what only this plugin reads."""
+def _others(name: str, aliases: Mapping[str, str]) -> list[str]:
+    return [alias for alias, target in aliases.items() if target == name]
+
+
+def _metadata(model: Model, held: Mapping[str, Tensor], aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Metadata in the reference library's order: known keys, the tokenizer's, what only this plugin reads."""
     tokenizer = model.tokenizer.get()
     source = model.source.get()
     found = _carried_over(source.get("apr")) | _card(model) | hyperparameters(model)
@@ -86,9 +103,7 @@ def _metadata(
     about = {"naming": model.naming, "ties": dict(model.ties), "aliases": dict(aliases), "metadata": shown,
              "notes": list(model.notes)}  # fmt: skip
     found |= {"hub.version": VERSION, "hub.model": _blocks.pack(about), "hub.config": _blocks.pack(dict(model.config))}
-    other = {name: tensor for name, tensor in held.items() if recorded(tensor, laid[name])}
-    kept = {"hub.encodings": encodings_block(other), "hub.source": dict(source)}
-    found |= {key: _blocks.pack(value) for key, value in kept.items() if value}
+    found |= {"hub.source": _blocks.pack(dict(source))} if source else {}
     found |= {"hub.files": _blocks.pack_files(model.files)} if model.files else {}
     order = {key: at for at, key in enumerate(KNOWN)}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
@@ -170,3 +185,10 @@ def _notes(
     elif options.compression:
         notes.append(f"nothing is packed: no tensor would shrink by 3 % with {options.compression}")
     return notes
+
+
+def _obstacles(metadata: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """One line on why the inference loader would not run the file; none when it would."""
+    found = missing(metadata, shapes)
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return [f"apr lists this model and would not run it: {found[0]}{more}"] if found else []

@@ -13,6 +13,7 @@ from hub_apr._foreign import foreign_model, legacy_model
 from hub_apr._layout import parse_encodings, restore
 from hub_apr._packing import CODECS, Cache, PackedRows, Payload
 from hub_apr._shards import from_manifest, is_manifest, with_siblings
+from hub_apr._suited import Undo
 from hub_apr._tokenizer_keys import OWN, foreign_tokenizer, own_tokenizer
 from hub_apr.container import BY_NAME, V1, Container, Entry, Legacy, open_any
 
@@ -79,8 +80,12 @@ def _own_model(parts: Sequence[Container], metadata: Mapping[str, Any], path: Pa
         shown, hidden = dict(about["metadata"]), set(about["aliases"])
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"metadata 'hub.model' lacks a member: {error!r}", file=path) from None
+    tensors = _tensors(parts, metadata, path, hidden)
+    nowhere = [alias for alias, name in ties.items() if name not in tensors]
+    if nowhere:
+        raise DamagedFile("metadata 'hub.model' ties it to a tensor that is not there", file=path, tensor=nowhere[0])
     return Model(
-        tensors=_tensors(parts, metadata, path, hidden),
+        tensors=tensors,
         config=Config(blocks["hub.config"], file=str(path)),
         tokenizer=Lazy(lambda: own_tokenizer(metadata, path) if OWN in metadata else foreign_tokenizer(metadata)),
         metadata={**shown, "format": "APR v2"},
@@ -106,6 +111,7 @@ def _tensors(
     encodings = parse_encodings(_block(metadata, "hub.encodings", path), path)
     packed = _block(metadata, "hub.packed", path)
     table, cache = _packed_table(packed, path), Cache()
+    undo = Undo(metadata, path)
     out: dict[str, Tensor] = {}
     for part, entry in in_order(parts):
         if entry.name in hidden:
@@ -113,8 +119,9 @@ def _tensors(
         stored = part.tensor(entry)
         if entry.name in table:
             stored = _unpacked(part, stored, entry, table[entry.name], str(packed["codec"]), cache)
+        stored = undo.shift(stored)
         out[entry.name] = restore(stored, *encodings[entry.name], path) if entry.name in encodings else stored
-    return out
+    return undo.join(out)
 
 
 def _packed_table(packed: Mapping[str, Any], path: Path) -> dict[str, tuple[str, tuple[int, ...], int]]:
