@@ -67,7 +67,8 @@ class Registry:
     def find(self, path: Path, name: str | None = None) -> Format:
         """The format that `path` is in, told by its content, or `name`'s when given.
 
-        `NoPlugin` when nobody claims it, `PluginError` naming both when two do.
+        A file that nobody claims goes to the format whose extension it has: its reader says where the damage is.
+        `NoPlugin` when there is none, `PluginError` naming both when two claim it.
         """
         if name is not None:
             return self.named(name)
@@ -80,7 +81,10 @@ class Registry:
         if claims:
             names = " and ".join(f.name for f in claims)
             raise PluginError(f"claimed by {names}", file=path, hint="say which with --from")
-        raise self._nobody(path, head)
+        named = self.by_extension(path) if path.is_file() and path.suffix else None
+        if named is None:
+            raise self._nobody(path, head)
+        return named
 
     def by_extension(self, path: Path) -> Format | None:
         """The format whose extension `path` ends in; a path without extension belongs to a format of folders."""
