@@ -86,7 +86,8 @@ class _Sums:
 
     def dots(self, a: Values, b: Values, mask: NDArray[np.bool_]) -> None:
         """Add the sums behind max_abs, rmse and cosine over the values that `mask` allows."""
-        x, y = a.astype(np.float64), b.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which the mask takes out
+            x, y = a.astype(np.float64), b.astype(np.float64)
         if not mask.all():
             x, y = np.where(mask, x, 0.0), np.where(mask, y, 0.0)
         self.finite += int(np.count_nonzero(mask))
