@@ -79,9 +79,12 @@ class Family:
     computed: tuple[str, ...] = (".rotary_emb.inv_freq",)
 
     def facts(self, config: Mapping[str, Any]) -> Config:
-        """The config under canonical keys, completed by the family's defaults."""
+        """The config under canonical keys, completed by the family's defaults; `MissingFact` for no heads."""
         given = facts(config)
         stated = Config({**self._filled, **given})
+        heads = stated.fact("num_attention_heads", int)
+        if heads is not None and heads < 1:
+            raise MissingFact(f"config 'num_attention_heads' is {heads}, at least 1 was expected")
         return stated.merged({key: _worked_out(rule, stated) for key, rule in self.derived.items()})
 
     def assumed(self, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 from hub.architectures import Family
 from hub.errors import DamagedFile, UnsupportedFile
 from hub.ir import Config, Tensor
-from hub_gguf.arch._config import Source, config_of, family_of
+from hub_gguf.arch._config import config_of, family_of
 from hub_gguf.arch._pieces import matched, pieces
+from hub_gguf.arch._reading import Source
 from hub_gguf.arch._rules import Rule
 from hub_gguf.arch._tables import ARCHES
 

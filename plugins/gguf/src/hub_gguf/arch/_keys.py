@@ -17,6 +17,7 @@ from hub_gguf.container import ValueType
 
 U32, FLOAT, BOOL, STRING = ValueType.UINT32, ValueType.FLOAT32, ValueType.BOOL, ValueType.STRING
 
+_RANGES: dict[ValueType, tuple[float, float]] = {U32: (0, (1 << 32) - 1), FLOAT: (-3.4e38, 3.4e38)}
 _PYTHON: dict[ValueType, type] = {U32: int, FLOAT: float, BOOL: bool, STRING: str}
 
 
@@ -35,18 +36,25 @@ class Key:
         """The value to write, None when there is nothing to say; `MissingFact` when the config's is none."""
         kind = _PYTHON[self.type]
         if self.rule is None:
-            return self._fits(config.fact(self.fact, kind))
+            return self.fitting(config.fact(self.fact, kind))
         found = self.rule(config)
-        return self._fits(None if found is None else Config({self._name: found}).fact(self._name, kind))
+        return self.fitting(None if found is None else Config({self._name: found}).fact(self._name, kind))
 
     @property
     def _name(self) -> str:
         return self.fact or "rope_scaling"
 
-    def _fits(self, value: Any) -> Any:
-        if self.type is U32 and value is not None and not 0 <= value < 1 << 32:
-            raise MissingFact(f"config {self._name!r} is {value}, a number from 0 to {(1 << 32) - 1} was expected")
+    def fitting(self, value: Any) -> Any:
+        """`value`; `MissingFact` when the type cannot hold it."""
+        low, high = _RANGES.get(self.type, (0, 0))
+        if low != high and value is not None and not low <= value <= high:
+            raise MissingFact(f"config {self._name!r} is {value}, a number from {low} to {high} was expected")
         return value
+
+
+def _kind(config: Config) -> str | None:
+    scaling = config.fact("rope_scaling", dict) or {}
+    return "longrope" if scaling.get("rope_type") == "longrope" else _of("rope_type", "linear", "yarn")(config)
 
 
 def _scaling(config: Config, *kinds: str) -> dict[str, Any]:
@@ -63,13 +71,19 @@ def _yarn_attention(config: Config) -> Any:
     return yarn.get("attention_factor", yarn.get("attn_factor"))
 
 
+def _share(config: Config) -> float:
+    share = config.require("partial_rotary_factor", float)
+    if not 0 < share <= 1:
+        raise MissingFact(f"config 'partial_rotary_factor' is {share}, a part of 1 was expected")
+    return share
+
+
 def _rotary(config: Config) -> int:
-    return int(config.fact("partial_rotary_factor", float) * config.head_dim)  # type: ignore[operator]
+    return int(_share(config) * config.head_dim)
 
 
 def _phi_rotary(config: Config) -> int:
-    share = config.fact("partial_rotary_factor", float) or 1.0
-    return int(share * config.require("hidden_size", int)) // config.require("num_attention_heads", int)
+    return int(_share(config) * config.require("hidden_size", int)) // config.require("num_attention_heads", int)
 
 
 def _longrope_attention(config: Config) -> float | None:
@@ -77,14 +91,17 @@ def _longrope_attention(config: Config) -> float | None:
     if scaling.get("rope_type") != "longrope":
         return None
     trained = _trained(config)
-    scale = config.require("max_position_embeddings", int) / max(1, trained)
+    longest = KEYS["context_length"].value(config)
+    scale = (longest or trained) / max(1, trained)
     return math.sqrt(1 + math.log(scale) / math.log(trained)) if scale > 1 and trained > 1 else 1.0
 
 
 def _trained(config: Config) -> int:
     scaling = config.fact("rope_scaling", dict) or {}
     stated = Config(scaling).fact("original_max_position_embeddings", int)
-    return stated or config.require("original_max_position_embeddings", int)
+    trained = stated or config.require("original_max_position_embeddings", int)
+    Key(U32, "original_max_position_embeddings").fitting(trained)
+    return trained
 
 
 def _windowed(config: Config) -> int | None:
@@ -120,7 +137,7 @@ KEYS: dict[str, Key] = {
     "rope.freq_base": Key(FLOAT, "rope_theta"),
     "rope.freq_base_swa": Key(FLOAT, "rope_local_base_freq"),
     "rope.dimension_count": Key(U32, rule=lambda c: c.head_dim),
-    "rope.scaling.type": Key(STRING, rule=_of("rope_type", "linear", "yarn")),
+    "rope.scaling.type": Key(STRING, rule=_kind),
     "rope.scaling.factor": Key(FLOAT, rule=_of("factor", "linear", "yarn")),
     "rope.scaling.original_context_length": Key(U32, rule=_of("original_max_position_embeddings", "yarn")),
     "rope.scaling.yarn_ext_factor": Key(FLOAT, rule=_of("extrapolation_factor", "yarn")),

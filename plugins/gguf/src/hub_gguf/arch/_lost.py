@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 from hub.architectures import Family
 from hub.interface import PlannedTensor
 from hub.ir import Config
-from hub_gguf.arch._config import Source, config_of, family_of
+from hub_gguf.arch._config import config_of, family_of
 from hub_gguf.arch._pieces import matched
+from hub_gguf.arch._reading import Source
 from hub_gguf.arch._tables import Arch
 from hub_gguf.container import Value
 
@@ -40,11 +42,16 @@ def _watched(arch: Arch, family: Family) -> set[str]:
     return (said | {*family.defaults, *family.derived, *family.states, *arch.silent, "rope_scaling"}) - _SAID_ELSEWHERE
 
 
+def _float32(value: float) -> np.float32:
+    with np.errstate(over="ignore"):
+        return np.float32(value if abs(value) < 1e300 else math.inf)
+
+
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return all(_same(one[key], other[key]) for key in one.keys() & other.keys())
     if isinstance(one, float | int) and isinstance(other, float | int):
-        return bool(np.float32(one) == np.float32(other))
+        return one == other or _float32(one) == _float32(other)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same, one, other))
     return one == other or (not one and not other)

@@ -1,0 +1,126 @@
+"""Facts that single architectures say in ways of their own, or that llama.cpp works out by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hub.errors import DamagedFile, UnsupportedFile
+from hub_gguf.arch import _rope
+from hub_gguf.arch._reading import THETA, Source, exact_float
+
+_WIDE_LAYERS = {"gemma2": 46, "gemma3": 62}  # the 27B models, whose queries are scaled by hidden_size / heads
+
+
+def _longrope(source: Source) -> None:
+    """phi3: two lists as tensors; rope.scaling.type is not written, a window of 0 means none."""
+    values = source.values
+    values["sliding_window"] = values.get("sliding_window") or None
+    trained = source.key("rope.scaling.original_context_length") or values.get("max_position_embeddings")
+    if trained is not None:
+        values["original_max_position_embeddings"] = trained
+    values["rope_scaling"] = None
+    if {_rope.LONG, _rope.SHORT} <= source.tensors.keys():
+        lists = {
+            key: source.tensors[name] for key, name in (("long_factor", _rope.LONG), ("short_factor", _rope.SHORT))
+        }
+        numbers = {key: [exact_float(x) for x in _rope.factors(tensor)] for key, tensor in lists.items()}
+        values["rope_scaling"] = {"type": "longrope", **numbers}
+        source.used |= {_rope.LONG, _rope.SHORT}
+
+
+def _query_scalar(source: Source) -> None:
+    """gemma2, gemma3: not written; llama.cpp takes the head width, and hidden_size / heads for the 27B models."""
+    values = source.values
+    if values.get("num_hidden_layers") == _WIDE_LAYERS[source.arch.name]:
+        values["query_pre_attn_scalar"] = source.need("hidden_size") // source.need("num_attention_heads")
+    else:
+        values["query_pre_attn_scalar"] = source.head_dim
+
+
+def _gemma_layers(source: Source) -> None:
+    """Every second layer of gemma2, every sixth of gemma3 sees everything (llama.cpp's `load_swa_pattern`)."""
+    values = source.values
+    period = 2 if source.arch.name == "gemma2" else 6
+    if not values.get("sliding_window"):
+        source.notes.append("sliding_window is not in the file: every layer is taken as full attention")
+        period = 1
+    kinds = ("full_attention", "sliding_attention")
+    values["layer_types"] = [kinds[(i + 1) % period != 0] for i in range(_layers(values))]
+    if source.arch.name == "gemma3":
+        values["sliding_window_pattern"] = period
+        values["rope_local_base_freq"] = source.key("rope.freq_base_swa") or THETA
+
+
+def _softcaps(source: Source) -> None:
+    for fact in ("attn_logit_softcapping", "final_logit_softcapping"):
+        source.values.setdefault(fact, None)
+
+
+def _key_heads(source: Source) -> None:
+    """phi2: the converter writes the number of heads here too; the rows of the keys tell."""
+    keys = source.tensors.get("blk.0.attn_k.weight")
+    heads = keys.shape[0] // max(1, source.head_dim) if keys is not None else 0
+    if heads not in {0, source.need("num_key_value_heads")}:
+        source.values["num_key_value_heads"] = heads
+        source.notes.append(f"attention.head_count_kv is wrong; the keys have {heads} heads")
+
+
+def _layers(values: Mapping[str, Any]) -> int:
+    n = values.get("num_hidden_layers") or 0
+    if n > 1 << 16:
+        raise DamagedFile(f"the file says {n} layers, at most {1 << 16} were expected")
+    return int(n)
+
+
+def _widths(source: Source) -> None:
+    """Widths of experts that older files do not state: rows of the stacked tensors."""
+    stacks = {"moe_intermediate_size": "ffn_up_exps", "shared_expert_intermediate_size": "ffn_up_shexp"}
+    for fact, word in stacks.items():
+        tensor = source.tensors.get(f"blk.0.{word}.weight")
+        if tensor is not None and len(tensor.shape) > 1:
+            source.values.setdefault(fact, tensor.shape[-2])
+
+
+def _falcon(source: Source) -> None:
+    """40B-style models have groups of keys and, mostly, two norms a layer; 7B-style ones a single key head."""
+    values = source.values
+    heads, groups = source.need("num_attention_heads"), source.need("num_key_value_heads")
+    two = any(rule.when == "two_norms" for rule in source.present)
+    values["new_decoder_architecture"] = two or 1 < groups < heads
+    values["multi_query"] = values["new_decoder_architecture"] or groups == 1
+    if values["new_decoder_architecture"]:
+        values["num_ln_in_parallel_attn"] = 2 if two else 1
+
+
+def _types(source: Source) -> None:
+    """bert: segment ids are counted by their table; the pooling head is never in a file."""
+    source.notes.append("pooler.dense is not in the file; it is no part of an embedding")
+    pooling = source.kv.get("bert.pooling_type")
+    if pooling is not None:
+        source.notes.append(f"bert.pooling_type {pooling} has no place in config.json")
+    tensor = source.tensors.get("token_types.weight")
+    source.values["type_vocab_size"] = 0 if tensor is None else tensor.shape[0]
+
+
+def _window(source: Source) -> None:
+    if source.kv.get(f"{source.arch.name}.attention.sliding_window"):
+        raise UnsupportedFile("a sliding window in architecture olmo2 means OLMo 3, which is not converted")
+
+
+def _context(source: Source) -> None:
+    source.values["n_ctx"] = source.values.get("max_position_embeddings")  # as OpenAI's own config.json has it
+
+
+SPECIAL: dict[str, tuple[Callable[[Source], None], ...]] = {
+    "gemma2": (_query_scalar, _gemma_layers, _softcaps),
+    "gemma3": (_query_scalar, _gemma_layers, _softcaps),
+    "phi2": (_key_heads,),
+    "phi3": (_longrope,),
+    "qwen2moe": (_widths,),
+    "qwen3moe": (_widths,),
+    "falcon": (_falcon,),
+    "bert": (_types,),
+    "olmo2": (_window,),
+    "gpt2": (_context,),
+}
