@@ -27,6 +27,9 @@ COMPARED = {
     "added_tokens.json", "chat_template.json",
 }  # fmt: skip
 
+# Keys of a format's own that say how the weights are encoded: where encodings differ, they follow, and tell no more.
+OF_ENCODINGS = {"keys.general.file_type.value", "keys.general.quantization_version.value"}
+
 LONGEST = 200
 
 
@@ -57,9 +60,11 @@ def _own(a: Model, b: Model, name: str) -> Iterator[FactDifference]:
     """What two models of format `name` say in its own terms: every metadata key counts, layout does not."""
     x, y = (_keyed(m.source.get().get(name) or {}) for m in (a, b))
     keyed = tuple(f"{k}." for block in (x, y) for k, value in block.items() if isinstance(value, Mapping))
+    encodings = [{n: t.encoding for n, t in m.tensors.items()} for m in (a, b)]
+    follows = OF_ENCODINGS if encodings[0] != encodings[1] else set()
 
     def counts(difference: Difference) -> bool:
-        return difference.key.startswith(keyed)
+        return difference.key.startswith(keyed) and difference.key not in follows
 
     return _section(name, compare_mappings(x, y), counts, counts)
 

@@ -222,3 +222,14 @@ def test_a_file_beside_the_weights_that_says_something_else_is_named(
     code, said = document("diff", tmp_path / "with", other)
     assert code == 1
     assert "generation_config.json.temperature" in [f["key"] for f in said["facts"] if f["counts"]]
+
+
+def test_the_same_values_in_another_encoding_are_the_same_model(
+    document: Document, models: dict[str, Path], tmp_path: Path
+) -> None:
+    packed, wide = tmp_path / "packed.gguf", tmp_path / "wide.gguf"
+    assert main(["convert", str(models["gguf"]), str(packed), "--encode", "q8_0", "--json"]) == 0
+    assert main(["convert", str(packed), str(wide), "--encode", "f32", "--json"]) == 0
+    code, said = document("diff", packed, wide)
+    assert code == 0
+    assert "keys.general.file_type.value" in [f["key"] for f in said["facts"] if not f["counts"]]
