@@ -60,7 +60,10 @@ class Source:
     @property
     def head_dim(self) -> int:
         """Width of a head as llama.cpp takes it: key_length, or embedding_length / head_count."""
-        return Config(self.values).head_dim
+        width = Config(self.values).head_dim
+        if width < 1:
+            raise DamagedFile(f"the keys of {self.arch.name} make a head {width} wide, at least 1 was expected")
+        return width
 
 
 def exact_float(value: float) -> float:
