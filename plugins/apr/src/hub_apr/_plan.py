@@ -59,7 +59,7 @@ def make_plan(model: Model, options: Options) -> Plan:
     if packed:
         entries = {p.tensor.name: _packed_entry(p.tensor) for p in planned if p.tensor.name in packed}
         metadata["hub.packed"] = _blocks.pack({"codec": options.compression, "tensors": entries})
-    shapes = {name: p.tensor.shape for p in planned for name in (p.tensor.name, *_others(p.tensor.name, aliases))}
+    shapes = {name: piece.shape for piece, _ in laid for name in (piece.name, *_others(piece.name, aliases))}
     return Plan(
         "apr",
         planned,
