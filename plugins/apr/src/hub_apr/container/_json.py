@@ -19,16 +19,12 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _FORWARD, _BACK, _QUOTE = (np.frombuffer(text, np.uint8) for text in (b"[{", b"]}", b'"'))
 
 
-# Digits and exponents that 64 bits may not hold. Without any, numbers need no look of their own, which is slow.
-_LARGE_NUMBER = re.compile(rb"\d{19}|[eE]\+?\d{3}")
-
-
 def parse_json(raw: bytes) -> Any:
     """The value that `raw` spells; `ValueError` says what is wrong with it."""
     if depth(raw) > DEPTH:
         raise ValueError(f"more than {DEPTH} nested levels")
     try:
-        value = json.loads(raw.decode(), parse_constant=_constant, **(_CAREFUL if _LARGE_NUMBER.search(raw) else {}))
+        value = json.loads(raw.decode(), parse_constant=_constant, parse_float=_float, parse_int=_int)
     except RecursionError:
         raise ValueError(f"more than {DEPTH} nested levels") from None
     if _SURROGATE.search(raw):
@@ -68,6 +64,3 @@ def _int(text: str) -> int | float:
     if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
         return _float(text)
     return int(text)
-
-
-_CAREFUL: dict[str, Any] = {"parse_float": _float, "parse_int": _int}
