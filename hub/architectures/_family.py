@@ -112,8 +112,8 @@ class Family:
             outer, *inner = re.findall(r"{(\w)}", slot.name) or [""]
             for layer in range(_count(outer, stated)):
                 holds = _holds(slot.when, stated, layer)
-                if holds is False:
-                    continue
+                if holds is False and (self.head is None or slot.name != self.head[0]):
+                    continue  # a tied output may be stored all the same
                 shape = tuple(dimension(part, stated) for part in slot.shape)
                 for numbers in product([layer], *(range(_count(key, stated)) for key in inner)):
                     named = dict(zip((outer or "i", *inner), numbers, strict=True))

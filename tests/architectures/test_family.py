@@ -34,7 +34,7 @@ def test_every_optional_tensor_of_a_case_is_optional_for_a_reason(name: str, cas
     known = family(case["config"])
     assert known is not None
     optional = {e.name for e in known.expected(case["config"]) if not e.required}
-    assert all("pooler" in n for n in optional), optional
+    assert all("pooler" in n or (known.head and n == known.head[0]) for n in optional), optional
 
 
 @every_case
@@ -50,6 +50,13 @@ def test_each_required_fact_is_missed_when_it_is_gone(name: str, cases: dict[str
         if key != "num_attention_heads":  # a family without key heads has no shape that needs it
             with pytest.raises(MissingFact, match=key):
                 list(known.expected(without))
+
+
+def test_a_tied_output_may_be_stored_and_need_not_be(cases: dict[str, Case]) -> None:
+    for tied in (True, False):
+        config = {**cases["llama"]["config"], "tie_word_embeddings": tied}
+        expected = {e.name: e for e in FAMILIES["llama"].expected(config)}
+        assert expected["lm_head.weight"].required is not tied
 
 
 def test_every_family_has_a_case(cases: dict[str, Case]) -> None:
