@@ -19,3 +19,22 @@ def llama_vocabs() -> dict[str, Path]:
         pytest.skip("HUB_LLAMA_VOCABS names no folder with llama.cpp's ggml-vocab-*.gguf files")
     found = {p.name[len("ggml-vocab-") : -len(".gguf")]: p for p in sorted(Path(folder).rglob("ggml-vocab-*.gguf"))}
     return found or pytest.fail(f"no ggml-vocab-*.gguf below {folder}")
+
+
+def _model(variable: str) -> Path:
+    path = os.environ.get(variable)
+    if not path or not Path(path).exists():
+        pytest.skip(f"{variable} does not name the model")
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct as a GGUF file, which `HUB_SMOLLM2` names."""
+    return _model("HUB_SMOLLM2")
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The Hugging Face folder of all-MiniLM-L6-v2, which `HUB_MINILM` names."""
+    return _model("HUB_MINILM")

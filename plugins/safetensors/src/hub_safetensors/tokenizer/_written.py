@@ -81,12 +81,11 @@ def _added(tokenizer: Tokenizer, i: int, special: bool, plain: bool, config: Map
 
 def named_tokens(tokenizer: Tokenizer) -> dict[str, str]:
     """`bos_token` and the like, as tokenizer_config.json and special_tokens_map.json state them."""
-    n = len(tokenizer.tokens)
-    return {
-        f"{name}_token": tokenizer.tokens[tokenizer.special[name]]
-        for name in NAMED
-        if tokenizer.special.get(name, n) < n
-    }
+    special, n = dict(tokenizer.special), len(tokenizer.tokens)
+    if tokenizer.kind == "wordpiece" and "bos" in special:
+        # llama.cpp has one id for both.
+        special.setdefault("cls", special["bos"])
+    return {f"{name}_token": tokenizer.tokens[special[name]] for name in NAMED if special.get(name, n) < n}
 
 
 def template(tokenizer: Tokenizer, bos: bool, eos: bool) -> Json | None:
