@@ -92,16 +92,21 @@ class _Sums:
             x, y = np.where(mask, x, 0.0), np.where(mask, y, 0.0)
         self.finite += int(np.count_nonzero(mask))
         gap = y - x
-        self.aa += float(x @ x)
+        self.aa += _dot(x, x)
         self.max_abs = max(self.max_abs, float(np.max(np.abs(gap), initial=0.0)))
-        self.square += float(gap @ gap)
-        self.bb += float(y @ y)
-        self.ab += float(x @ y)
+        self.square += _dot(gap, gap)
+        self.bb += _dot(y, y)
+        self.ab += _dot(x, y)
 
     @property
     def cosine(self) -> float:
         norm = sqrt(self.aa) * sqrt(self.bb)
         return self.ab / norm if norm else float(self.aa == self.bb)
+
+
+def _dot(a: Values, b: Values) -> float:
+    """The inner product. Not `a @ b`: BLAS would start threads of its own under each of ours."""
+    return float(np.einsum("i,i->", a, b))
 
 
 def _same(a: Values, b: Values) -> NDArray[np.bool_]:
