@@ -35,7 +35,16 @@ def test_short_values_stay_readable_and_long_ones_shrink() -> None:
     assert unpack(pack(looks_packed), "k", HERE) == looks_packed
 
 
-@given(st.dictionaries(st.text(max_size=9), st.binary(max_size=40) | st.just(b"x" * 9000), max_size=4))
+NAMES = st.text("abc.é/", min_size=1, max_size=9).filter(lambda name: not {"", ".", ".."} & set(name.split("/")))
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", ".", "a//b", "C:x", "a\\b", "a\0"])
+def test_files_outside_the_folder_are_refused(name: str) -> None:
+    with pytest.raises(DamagedFile, match=r"hub\.files"):
+        Files({name: "x"}, HERE)
+
+
+@given(st.dictionaries(NAMES, st.binary(max_size=40) | st.just(b"x" * 9000), max_size=4))
 def test_files_come_back(files: dict[str, bytes]) -> None:
     blocks = parse_json(json.dumps(pack_files(files)).encode())
     assert dict(Files(blocks, HERE)) == files

@@ -195,7 +195,9 @@ OWN = {
 @pytest.mark.parametrize("kind", OWN)
 def test_damaged_hub_keys(kind: str, write: Write) -> None:
     changes, says = OWN[kind]
-    refused(edited(write(sample()), **changes), says)  # type: ignore[arg-type]
+    path = edited(write(sample()), **changes)  # type: ignore[arg-type]
+    refused(path, says)
+    assert [f.outcome for f in APR().validate(path) if f.stage == "metadata"][-1] == "FAIL"
 
 
 def test_damaged_files_and_source_are_named_when_asked_for(write: Write) -> None:
@@ -216,6 +218,7 @@ def test_a_packed_tensor_that_lies_about_its_size(write: Write) -> None:
     path.write_bytes(data)
     with pytest.raises(DamagedFile, match="do not hold"):
         APR().read(path).tensors["w"].read()
+    assert any("do not hold" in f.detail for f in APR().validate(path) if f.outcome == "FAIL")
 
 
 def v1(payload: bytes, *, uncompressed: int, compression: int, metadata: bytes = b"\x80") -> bytes:

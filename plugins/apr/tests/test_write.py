@@ -50,6 +50,7 @@ def everything() -> Model:
     tensors += [tensor(EMBEDDING, (96, 256), "Q8_0"), tensor("model.norm.weight", (256,), "F16")]
     tensors += [tensor("q.bias", (256,), "BF16"), tensor("empty", (0, 32), "Q8_0"), tensor("scalar", (), "F64")]
     tensors += [tensor("deep", (1, 1, 2, 1, 1, 2, 1, 1, 3), "F32"), tensor("ragged", (2, 3, 300), "Q4_K")]
+    tensors += [tensor("padded", (3, 300), "Q4_K"), tensor("short", (300,), "Q6_K")]
     tensors += [tensor("stack", (3, 2, 32), "Q5_0"), tensor("flags", (3,), "BOOL")]
     return model_of(
         *tensors,

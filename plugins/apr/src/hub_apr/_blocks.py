@@ -85,9 +85,15 @@ def _file(data: bytes) -> Any:
 
 
 class Files(Mapping[str, bytes]):
-    """Companion files in blocks; each is inflated when it is asked for."""
+    """Companion files in blocks; each is inflated when it is asked for.
+
+    `DamagedFile` for a name that would lie outside a model's folder.
+    """
 
     def __init__(self, blocks: Mapping[str, Any], file: Path) -> None:
+        outside = [name for name in blocks if not _inside(name)]
+        if outside:
+            raise DamagedFile(f"metadata 'hub.files' names {outside[0]!r}, no file of a model's folder", file=file)
         self._blocks, self._file = blocks, file
 
     def __getitem__(self, name: str) -> bytes:
@@ -99,6 +105,12 @@ class Files(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._blocks)
+
+
+def _inside(name: str) -> bool:
+    """True when `name` is a relative path without a way out: a file may come from anybody."""
+    odd = any(c in name for c in "\\:\0") or name.startswith("/")
+    return not odd and all(part not in {"", ".", ".."} for part in name.split("/"))
 
 
 def _plain(value: Any) -> Any:

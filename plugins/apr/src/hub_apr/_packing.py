@@ -134,6 +134,10 @@ class Payload:
             data = self.cache.get((self.offset, number), lambda n=number: self._unpack(n, step, table[n]))  # type: ignore[misc]
             yield data[max(0, start - low) : stop - low]
 
+    def check(self) -> None:
+        """`DamagedFile` unless the chunk table fits the payload and the tensor; no chunk is read."""
+        self._chunks()
+
     def _chunks(self) -> tuple[int, list[tuple[int, int, bool]]]:
         """Raw bytes per chunk; position, length and as-it-is mark of each. Read once, checked against the sizes."""
         if self._table is None:

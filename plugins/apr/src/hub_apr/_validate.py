@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hub.errors import DamagedFile, HubError
 from hub.interface import Finding, Outcome, Stage
-from hub_apr._read import open_parts
+from hub_apr._packing import PackedRows
+from hub_apr._read import open_parts, read_model
 from hub_apr._shards import is_manifest
 from hub_apr.container import (
     ALIASES,
@@ -77,8 +78,26 @@ def _v2(path: Path) -> Iterator[Finding]:
             yield _passed(Stage.METADATA, f"{header.metadata_size} bytes of JSON")
         yield from _stop(stage, error)
         return
-    for container in opened if isinstance(opened, list) else []:
+    containers = opened if isinstance(opened, list) else []
+    for container in containers:
         yield from _container(container)
+    if not any(container.problems() for container in containers):
+        yield from _own_keys(path)
+
+
+def _own_keys(path: Path) -> Iterator[Finding]:
+    """What the keys of this plugin say that the file does not bear out; nothing when all is well."""
+    try:
+        model = read_model(path)
+        model.tokenizer.get()
+        model.source.get()
+        for name in model.files:
+            model.files[name]
+        for tensor in model.tensors.values():
+            if isinstance(tensor.rows, PackedRows):
+                tensor.rows.payload.check()
+    except HubError as error:
+        yield _failed(Stage.METADATA, error)
 
 
 def _stage_of(path: Path, reached: Stage) -> Stage:
