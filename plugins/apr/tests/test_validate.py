@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,18 @@ def test_the_stage_that_a_fault_belongs_to(name: str, stage: str | None, outcome
 def test_behind_a_failed_stage_nothing_passes(apr: Path) -> None:
     told = outcomes(apr / "reject/column_major.apr")
     assert [told[stage] for stage in STAGES] == ["PASS", "FAIL", "SKIP", "SKIP", "SKIP", "SKIP"]
+
+
+def test_a_signature_is_checked(apr: Path, tmp_path: Path) -> None:
+    data = bytearray((apr / "v1_signed.apr").read_bytes())
+    checks = [f for f in APR().validate(apr / "v1_signed.apr") if f.stage == "checksum"]
+    assert [(f.outcome, f.detail[:9]) for f in checks] == [("PASS", "footer"), ("PASS", "signature")]
+    data[22] ^= 1
+    (tmp_path / "v1.apr").write_bytes(data[:-4] + zlib.crc32(data[:-4]).to_bytes(4, "little"))
+    assert outcomes(tmp_path / "v1.apr")["checksum"] == "FAIL"
+    short = data[:21] + b"\2" + data[22:-50]
+    (tmp_path / "v1.apr").write_bytes(short + zlib.crc32(short).to_bytes(4, "little"))
+    assert outcomes(tmp_path / "v1.apr")["checksum"] == "FAIL"
 
 
 def test_two_spellings_of_one_field(forge: Callable[..., Path]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from hub.errors import DamagedFile
 from hub_apr.container import parse_json
 
+LAYOUT = 1  # of all hub keys, as `hub.version` says it
 PACKED = "hub.zlib"
 LONGEST = 4096  # bytes of JSON that stay plain
 _LARGEST = 1 << 30

@@ -21,7 +21,6 @@ from hub_apr._suited import SHIFTED, Suited, suit
 from hub_apr._tokenizer_keys import tokenizer_keys
 from hub_apr.container import ALIASES, BY_ENCODING, KNOWN, Flags
 
-VERSION = 1
 _EMBEDDING, _HEAD = "model.embed_tokens.weight", "lm_head.weight"
 _SYMMETRIC = {"Q4_0", "Q5_0", "Q8_0", "Q3_K", "Q6_K", "APR_Q4", "APR_Q8", "TQ1_0", "TQ2_0"}
 _CARD = ("name", "description", "author", "license", "version", "source", "data_source", "data_license")
@@ -102,7 +101,11 @@ def _metadata(model: Model, held: Mapping[str, Tensor], aliases: Mapping[str, st
     shown = {key: value for key, value in model.metadata.items() if key != "format"}
     about = {"naming": model.naming, "ties": dict(model.ties), "aliases": dict(aliases), "metadata": shown,
              "notes": list(model.notes)}  # fmt: skip
-    found |= {"hub.version": VERSION, "hub.model": _blocks.pack(about), "hub.config": _blocks.pack(dict(model.config))}
+    found |= {
+        "hub.version": _blocks.LAYOUT,
+        "hub.model": _blocks.pack(about),
+        "hub.config": _blocks.pack(dict(model.config)),
+    }
     found |= {"hub.source": _blocks.pack(dict(source))} if source else {}
     found |= {"hub.files": _blocks.pack_files(model.files)} if model.files else {}
     order = {key: at for at, key in enumerate(KNOWN)}

@@ -17,8 +17,6 @@ from hub_apr._suited import Undo
 from hub_apr._tokenizer_keys import OWN, foreign_tokenizer, own_tokenizer
 from hub_apr.container import BY_NAME, V1, Container, Entry, Legacy, open_any
 
-VERSION = 1
-
 
 def open_parts(path: Path) -> list[Container] | V1 | Legacy:
     """What `path` holds: the shards of a v2 model (one, usually), or a file of an older dialect."""
@@ -68,9 +66,9 @@ def _distinct(parts: Sequence[Container]) -> None:
 
 def _own_model(parts: Sequence[Container], metadata: Mapping[str, Any], path: Path) -> Model:
     """The model as it was when this plugin wrote it."""
-    if metadata["hub.version"] != VERSION:
+    if metadata["hub.version"] != _blocks.LAYOUT:
         raise UnsupportedFile(
-            f"was written with layout {metadata['hub.version']!r} of the hub keys, {VERSION} is known", file=path
+            f"was written with layout {metadata['hub.version']!r} of the hub keys, {_blocks.LAYOUT} is known", file=path
         )
     blocks = {key: _block(metadata, key, path) for key in ("hub.model", "hub.config", "hub.files")}
     about = blocks["hub.model"]

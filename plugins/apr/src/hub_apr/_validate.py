@@ -206,3 +206,16 @@ def _older_stages(opened: Sequence[Container] | V1 | Legacy) -> Iterator[Finding
         yield Finding(Stage.CHECKSUM, "SKIP", "the dialect has no checksum")
     else:
         yield Finding(Stage.CHECKSUM, "PASS" if valid else "FAIL", "footer")
+    if isinstance(opened, V1):
+        yield from _signature(opened)
+
+
+def _signature(opened: V1) -> Iterator[Finding]:
+    """Whether a signed file is as its signer left it; nothing when it is not signed."""
+    try:
+        holds = opened.signature_valid()
+    except HubError as error:
+        yield _failed(Stage.CHECKSUM, error)
+        return
+    if holds is not None:
+        yield Finding(Stage.CHECKSUM, "PASS" if holds else "FAIL", "signature by the key in the file")

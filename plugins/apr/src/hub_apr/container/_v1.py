@@ -100,14 +100,19 @@ class V1:
         return data
 
     def signature_valid(self) -> bool | None:
-        """Whether the embedded key's signature over header, metadata and payload holds; None when not SIGNED."""
+        """Whether the embedded key's signature over header, metadata and payload holds; None when not SIGNED.
+
+        That says that the file is as its signer left it, not who that was.
+        """
         if Flags.SIGNED not in self.flags:
             return None
-        tail = self.tail
-        if len(tail) != _SIGNATURE:
-            raise DamagedFile(f"a signature takes {_SIGNATURE} bytes, {len(tail)} are there", file=self.image.path)
-        signed = self.image.read(0, self.payload_offset + self.payload_size)
-        return _crypto.verify(signed, signature=tail[:64], public_key=tail[64:])
+        end = self.payload_offset + self.payload_size
+        room = self.image.size - FOOTER - end
+        if room != _SIGNATURE or end > LARGEST:
+            raise DamagedFile(
+                f"a signature takes {_SIGNATURE} bytes, {room} are there", file=self.image.path, offset=end
+            )
+        return _crypto.verify(self.image.read(0, end), signature=self.tail[:64], public_key=self.tail[64:])
 
     def describe(self) -> dict[str, Any]:
         """What the file is, for people: kind, sizes, flags, metadata."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from hub.errors import DamagedFile
-from hub.ir import Rows, Tensor
+from hub.ir import Tensor
 from hub_apr.container import _dtypes
 from hub_apr.container._header import MAGIC, MAGIC_APR2, SIZE, Flags, Header, parse_header
 from hub_apr.container._image import Image
@@ -40,11 +40,6 @@ class Container:
         ends = (self.header.data_offset + e.offset + up64(e.size) for e in self.entries)
         return max(self.header.data_offset, *ends) if self.entries else self.header.data_offset
 
-    @property
-    def data_end(self) -> int:
-        """Position behind the last tensor byte, padding left out."""
-        return max((self.position(e) + e.size for e in self.entries), default=self.header.data_offset)
-
     def position(self, entry: Entry) -> int:
         """Where the bytes of `entry` start in the file."""
         return self.header.data_offset + entry.offset
@@ -58,10 +53,6 @@ class Container:
         """The bytes of a tensor as stored; `DamagedFile` when they lie outside the file."""
         self._inside(entry)
         return self.image.read(self.position(entry), entry.size)
-
-    def rows(self, entry: Entry) -> Rows:
-        """The bytes of a tensor as one run, not read."""
-        return self.image.rows(self.position(entry), entry.size, 1)
 
     def tensor(self, entry: Entry) -> Tensor:
         """The tensor of `entry`, not read."""
