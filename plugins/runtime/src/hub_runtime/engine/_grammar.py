@@ -1,0 +1,38 @@
+"""Grammars that the output must follow: GBNF, or a JSON schema turned into it."""
+
+from __future__ import annotations
+
+import json
+
+from hub.errors import UsageError
+from hub_runtime.engine._library import LOG, library
+from hub_runtime.engine._settings import Settings
+from hub_runtime.engine._vocab import Vocab
+
+
+def grammar_of(vocab: Vocab, settings: Settings) -> int | None:
+    """llama.cpp's sampler for the grammar that `settings` ask for, None when they ask for none."""
+    text = settings.grammar
+    if settings.json_schema is not None:
+        text = gbnf_of_schema(settings.json_schema)
+    if text is None:
+        return None
+    LOG.lines.clear()
+    found: int | None = library().llama_sampler_init_grammar(vocab.handle, text.encode("utf-8"), b"root")
+    if not found:
+        raise UsageError(f"llama.cpp rejects the grammar: {LOG.reasons()}", hint="GBNF with a rule named root")
+    return found
+
+
+def gbnf_of_schema(schema: str) -> str:
+    """The GBNF grammar of the JSON documents that fit `schema`; `UsageError` when it cannot be one."""
+    from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+    try:
+        if not isinstance(json.loads(schema), dict):
+            raise UsageError("a JSON schema is an object")
+        return str(json_schema_to_gbnf(schema))
+    except UsageError:
+        raise
+    except Exception as error:  # the converter raises whatever the schema leads it into
+        raise UsageError(f"the JSON schema cannot be used: {error}") from error

@@ -1,0 +1,60 @@
+"""llama_cpp's low-level functions, imported once, with its log kept instead of printed."""
+
+from __future__ import annotations
+
+import ctypes
+from collections import deque
+from functools import cache
+from typing import Any
+
+from hub.errors import HubError
+
+# Levels of ggml_log_level (ggml.h).
+_WARN, _ERROR, _CONTINUED = 2, 3, 5
+_KEPT = 400
+
+
+class Log:
+    """The last lines that llama.cpp logged: (level, text), the newest last."""
+
+    def __init__(self) -> None:
+        self.lines: deque[tuple[int, str]] = deque(maxlen=_KEPT)
+        self._callback: object = None
+
+    def attach(self, library: Any) -> None:
+        """Take llama.cpp's messages from now on; they no longer reach standard error."""
+        self._callback = library.llama_log_callback(self._take)  # kept alive as long as llama.cpp may call it
+        library.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def _take(self, level: int, text: bytes, _: object) -> None:
+        line = text.decode("utf-8", "replace").rstrip("\n")
+        if level == _CONTINUED and self.lines:
+            before, start = self.lines.pop()
+            self.lines.append((before, start + line))
+        elif line:
+            self.lines.append((level, line))
+
+    def reasons(self) -> str:
+        """What the newest errors say, in one line; the warnings when there are no errors."""
+        for wanted in (_ERROR, _WARN):
+            found = [text for level, text in self.lines if level == wanted]
+            if found:
+                return "; ".join(found[-3:])
+        return "llama.cpp gives no reason"
+
+
+LOG = Log()
+
+
+@cache
+def library() -> Any:
+    """The module of llama.cpp's C functions; `HubError` when llama-cpp-python is not installed or does not load."""
+    try:
+        import llama_cpp.llama_cpp as found
+    except ImportError as error:
+        raise HubError(f"llama-cpp-python is not there: {error}", hint="hub runtime install builds it") from error
+    except (OSError, RuntimeError) as error:
+        raise HubError(f"llama-cpp-python does not load: {error}", hint="hub runtime install builds it anew") from error
+    LOG.attach(found)
+    found.llama_backend_init()
+    return found

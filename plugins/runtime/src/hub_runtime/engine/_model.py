@@ -1,0 +1,189 @@
+"""A model in memory."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hub.errors import UnsupportedFile, UsageError
+from hub_runtime.engine._context import Context, NodeCallback
+from hub_runtime.engine._devices import gpu_layers as layers_on_gpu
+from hub_runtime.engine._library import LOG, library
+from hub_runtime.engine._template import ChatTemplate
+from hub_runtime.engine._vocab import Vocab
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter: a GGUF file, and how strongly it counts."""
+
+    path: Path
+    scale: float = 1.0
+
+
+class LoadedModel:
+    """Weights and vocabulary of one model; contexts made of it compute. Close it after its contexts.
+
+    `load_seconds` is what loading took; `gpu_layers` the layers on the GPU (-1: all).
+    """
+
+    def __init__(self, path: Path, handle: int, gpu_layers: int, load_seconds: float, free: ExitStack) -> None:
+        self._c: Any = library()
+        self._free = free
+        self.path, self.handle = path, handle
+        self.gpu_layers, self.load_seconds = gpu_layers, load_seconds
+        self.vocab = Vocab(self._c.llama_model_get_vocab(handle))
+        self.adapters: list[tuple[int, float]] = []
+
+    def __enter__(self) -> LoadedModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the weights. Contexts of this model must be closed before."""
+        self._free.close()
+
+    @property
+    def n_ctx_train(self) -> int:
+        """Positions that the model was trained for."""
+        return int(self._c.llama_model_n_ctx_train(self.handle))
+
+    @property
+    def n_embd(self) -> int:
+        """Values of one embedding."""
+        return int(self._c.llama_model_n_embd(self.handle))
+
+    @property
+    def n_layer(self) -> int:
+        """Layers."""
+        return int(self._c.llama_model_n_layer(self.handle))
+
+    @property
+    def n_params(self) -> int:
+        """Weights, counted one by one."""
+        return int(self._c.llama_model_n_params(self.handle))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return int(self._c.llama_model_size(self.handle))
+
+    @property
+    def description(self) -> str:
+        """llama.cpp's own words: "llama 256M Q4_1"."""
+        buffer = ctypes.create_string_buffer(256)
+        self._c.llama_model_desc(self.handle, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def has_encoder(self) -> bool:
+        """True for encoder-decoder models."""
+        return bool(self._c.llama_model_has_encoder(self.handle))
+
+    @property
+    def has_decoder(self) -> bool:
+        """False for models that only encode, such as BERT."""
+        return bool(self._c.llama_model_has_decoder(self.handle))
+
+    @cached_property
+    def metadata(self) -> dict[str, str]:
+        """The scalar keys of the GGUF file as text, arrays in short."""
+        key, value = self._c.llama_model_meta_key_by_index, self._c.llama_model_meta_val_str_by_index
+        count: int = self._c.llama_model_meta_count(self.handle)
+        return {_string(key, self.handle, i): _string(value, self.handle, i) for i in range(count)}
+
+    @cached_property
+    def template(self) -> ChatTemplate | None:
+        """The chat template of the model's metadata; None when it has none. `UsageError` when it does not parse."""
+        named = {k.removeprefix(_TEMPLATE).lstrip("."): v for k, v in self.metadata.items() if k.startswith(_TEMPLATE)}
+        if "" not in named:
+            return None
+        special = {name: getattr(self.vocab, name) for name in ("bos", "eos", "pad", "sep")}
+        words = {f"{name}_token": self.vocab.text(token) for name, token in special.items() if token is not None}
+        return ChatTemplate(named.pop(""), words, named)
+
+    def context(
+        self,
+        ctx: int | None = None,
+        *,
+        sequences: int = 1,
+        threads: int | None = None,
+        batch: int = 512,
+        embeddings: bool = False,
+        pooling: str | None = None,
+        on_node: NodeCallback | None = None,
+    ) -> Context:
+        """A place to compute in. See `Context` for what the arguments mean."""
+        return Context(
+            self,
+            ctx or self.n_ctx_train,
+            sequences=sequences,
+            threads=threads,
+            batch=batch,
+            embeddings=embeddings,
+            pooling=pooling,
+            on_node=on_node,
+        )
+
+
+_TEMPLATE = "tokenizer.chat_template"
+
+
+def _string(get: Any, handle: int, index: int) -> str:
+    size = 256
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        got: int = get(handle, index, buffer, size)
+        if got < size:
+            return buffer.raw[: max(got, 0)].decode("utf-8", "replace")
+        size = got + 1
+
+
+def load(path: Path | str, *, gpu_layers: int | None = None, lora: Sequence[Adapter] = ()) -> LoadedModel:
+    """Load the GGUF file at `path` (the first part of a split one), memory-mapped.
+
+    `gpu_layers`: None puts all layers on the GPU when there is one, 0 none, -1 all; asking for some where there is no
+    GPU is a `UsageError`. `lora` are adapters that every context applies. llama.cpp aborts the process on some damaged
+    files: pass only what hub's own reader accepted (`hub_runtime.bridge.as_gguf`). `UnsupportedFile` when llama.cpp
+    refuses the model.
+    """
+    c, path = library(), Path(path)
+    layers = layers_on_gpu(gpu_layers)
+    params = c.llama_model_default_params()
+    params.n_gpu_layers = layers
+    if layers == 0:
+        params.devices = ctypes.cast(_NO_DEVICES, ctypes.c_void_p)
+    LOG.lines.clear()
+    started = time.perf_counter()
+    handle = c.llama_model_load_from_file(str(path).encode("utf-8", "surrogateescape"), params)
+    if not handle:
+        raise UnsupportedFile(f"llama.cpp does not load it: {LOG.reasons()}", file=path)
+    with ExitStack() as stack:
+        stack.callback(c.llama_model_free, handle)
+        model = LoadedModel(path, handle, layers, time.perf_counter() - started, stack)
+        model.adapters = [(_adapter(model, adapter), adapter.scale) for adapter in lora]
+        model._free = stack.pop_all()
+    return model
+
+
+_NO_DEVICES = (ctypes.c_void_p * 1)(None)
+
+
+def _adapter(model: LoadedModel, adapter: Adapter) -> int:
+    """llama.cpp's handle of a LoRA adapter; it is freed with the model."""
+    path = str(adapter.path).encode("utf-8", "surrogateescape")
+    if not adapter.path.is_file():
+        raise UsageError("no such LoRA adapter", file=adapter.path)
+    LOG.lines.clear()
+    handle: int | None = library().llama_adapter_lora_init(model.handle, path)
+    if not handle:
+        raise UnsupportedFile(f"llama.cpp does not load the LoRA adapter: {LOG.reasons()}", file=adapter.path)
+    return handle

@@ -1,0 +1,209 @@
+"""Continuous batching: several requests answered together, one llama_decode a step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hub.errors import UnsupportedFile
+from hub_runtime.engine._context import Context, Floats
+from hub_runtime.engine._generation import Alternative, Generation, PromptTooLong, Request, Token
+from hub_runtime.engine._sampler import Sampler, log_probabilities
+
+
+@dataclass
+class _Slot:
+    """One sequence of the context: the tokens whose keys and values it holds, and who uses it."""
+
+    sequence: int
+    held: list[int] = field(default_factory=list)
+    generation: Generation | None = None
+    sampler: Sampler | None = None
+    todo: list[int] = field(default_factory=list)
+
+    def close(self) -> None:
+        if self.sampler is not None:
+            self.sampler.close()
+        self.generation = self.sampler = None
+        self.todo = []
+
+
+class Slots:
+    """As many requests at once as the context has sequences. Not thread-safe: one thread adds, steps and cancels.
+
+    `reuse` keeps what a finished request computed, and computes a shared beginning of prompts once; the logits behind
+    it then differ in their last bits from those of a prompt computed whole, as llama.cpp's kernels have it.
+    """
+
+    def __init__(self, context: Context, *, reuse: bool = False) -> None:
+        if context.embeddings or not context.model.has_decoder or context.model.has_encoder:
+            raise UnsupportedFile("this model does not generate text from a prompt alone", file=context.model.path)
+        self.context, self.reuse = context, reuse
+        self._vocab = context.model.vocab
+        self._batch = context.batch()
+        self._slots = [_Slot(i) for i in range(context.sequences)]
+        self._limit = context.ctx
+
+    @property
+    def free(self) -> int:
+        """Requests that can be added now."""
+        return sum(slot.generation is None for slot in self._slots)
+
+    @property
+    def active(self) -> list[Generation]:
+        """The generations under way."""
+        return [slot.generation for slot in self._slots if slot.generation is not None]
+
+    @property
+    def held_tokens(self) -> int:
+        """Positions of the context in use, by finished requests as well when `reuse`."""
+        return sum(len(slot.held) for slot in self._slots)
+
+    def add(self, request: Request) -> Generation:
+        """Begin to answer `request`; the next `step` computes for it.
+
+        `PromptTooLong` when it cannot fit, `UsageError` for a grammar that is refused; `RuntimeError` when no slot is
+        free.
+        """
+        idle = [slot for slot in self._slots if slot.generation is None]
+        if not idle:
+            raise RuntimeError("all slots are in use")
+        prompt = list(request.prompt)
+        if len(prompt) >= self._limit:
+            raise PromptTooLong(len(prompt), self._limit)
+        sampler = Sampler(self._vocab, request.settings)
+        for token in prompt if request.settings.penalizes else ():
+            sampler.accept(token, generated=False)
+        slot = max(idle, key=lambda s: _common(s.held, prompt)) if self.reuse else idle[0]
+        generation = Generation(request, sampler.seed)
+        generation.counters.cached_tokens = self._prepare(slot, prompt)
+        slot.generation, slot.sampler = generation, sampler
+        slot.todo = prompt[generation.counters.cached_tokens :]
+        return generation
+
+    def _prepare(self, slot: _Slot, prompt: list[int]) -> int:
+        """Leave in `slot` the longest beginning of `prompt` that some slot holds; its length."""
+        if self.reuse:
+            best = max(self._slots, key=lambda s: (_common(s.held, prompt), s is slot))
+            if _common(best.held, prompt) > _common(slot.held, prompt):
+                self.context.copy(best.sequence, slot.sequence)
+                slot.held = list(best.held)
+        keep = min(_common(slot.held, prompt), len(prompt) - 1) if self.reuse else 0
+        if not self.context.forget(slot.sequence, keep):  # a recurrent state cannot be cut, only dropped
+            self.context.forget(slot.sequence)
+            keep = 0
+        slot.held = slot.held[:keep]
+        return keep
+
+    def cancel(self, generation: Generation) -> None:
+        """Stop answering `generation` and free its slot; nothing happens when it has ended already."""
+        for slot in self._slots:
+            if slot.generation is generation:
+                generation.finish = "cancelled"
+                slot.close()
+
+    def step(self) -> list[tuple[Generation, Token]]:
+        """Compute one batch and return the tokens that came of it, at most one a request; none while prompts are read.
+
+        A generation that ended (`finish`) has left its slot. An exception leaves all slots as after `reset`.
+        """
+        try:
+            wanted = self._fill()
+            if not self._batch.n:
+                return []
+            self.context.decode(self._batch)
+            return [self._choose(slot, index) for slot, index in wanted]
+        except BaseException:
+            self.reset()
+            raise
+
+    def reset(self) -> None:
+        """Cancel everything and forget all keys and values."""
+        for generation in self.active:
+            self.cancel(generation)
+        for slot in self._slots:
+            slot.held = []
+        self.context.clear()
+
+    def _fill(self) -> list[tuple[_Slot, int]]:
+        """Put into the batch what is to be computed, generations first; the slots that get logits and where."""
+        self._batch.clear()
+        busy = [slot for slot in self._slots if slot.generation is not None]
+        wanted = []
+        for slot in sorted(busy, key=lambda s: len(s.todo)):
+            piece = slot.todo[: self._batch.room]
+            if piece:
+                last = len(piece) == len(slot.todo)
+                index = self._batch.add(piece, len(slot.held), slot.sequence, logits=None if last else False)
+                slot.held += piece
+                slot.todo = slot.todo[len(piece) :]
+                wanted += [(slot, index)] if last else []
+        return wanted
+
+    def _choose(self, slot: _Slot, index: int) -> tuple[Generation, Token]:
+        generation, sampler = slot.generation, slot.sampler
+        if generation is None or sampler is None:
+            raise RuntimeError("the slot is not in use")
+        logits = self.context.logits(index)
+        chosen = sampler.sample(logits)
+        ends = self._vocab.ends(chosen)
+        piece = b"" if ends else self._vocab.piece(chosen)
+        text = generation.take(chosen, piece, ends=ends, full=len(slot.held) + 1 >= self._limit)
+        logprob, top = self._probabilities(logits, chosen, generation)
+        if generation.finish is None:
+            sampler.accept(chosen)
+            slot.todo = [chosen]
+        else:
+            slot.close()
+        return generation, Token(chosen, piece, text, logprob, top)
+
+    def _probabilities(
+        self, logits: Floats, chosen: int, generation: Generation
+    ) -> tuple[float | None, tuple[Alternative, ...]]:
+        count = generation.request.settings.top_logprobs
+        if count is None:
+            return None, ()
+        logs = log_probabilities(logits)
+        return float(logs[chosen]), tuple(
+            Alternative(int(i), self._vocab.piece(int(i), special=True), float(logs[i])) for i in best(logs, count)
+        )
+
+
+def best(values: Floats, count: int) -> list[int]:
+    """The indices of the `count` largest values, the largest first; of equal ones the lower index."""
+    count = min(count, len(values))
+    if not count:
+        return []
+    cut = np.partition(values, len(values) - count)[len(values) - count]
+    found = np.flatnonzero(values >= cut)
+    return [int(i) for i in found[np.argsort(-values[found], kind="stable")][:count]]
+
+
+def _common(a: list[int], b: list[int]) -> int:
+    """The length of the common beginning."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def generate(slots: Slots, request: Request) -> Iterator[Token]:
+    """The tokens of the answer to one request, as they come; leaving the loop early frees the slot."""
+    generation = slots.add(request)
+    try:
+        while generation.finish is None:
+            yield from (token for owner, token in slots.step() if owner is generation)
+    finally:
+        slots.cancel(generation)
+
+
+def generate_all(slots: Slots, requests: Iterable[Request]) -> Iterator[tuple[int, Generation, Token]]:
+    """Answer all requests in one continuous batch: (number of the request, its generation, token), as they come."""
+    waiting = deque(enumerate(requests))
+    numbers: dict[int, int] = {}
+    while waiting or slots.active:
+        while waiting and slots.free:
+            number, request = waiting.popleft()
+            numbers[id(slots.add(request))] = number
+        for generation, token in slots.step():
+            yield numbers[id(generation)], generation, token

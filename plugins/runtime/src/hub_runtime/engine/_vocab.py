@@ -1,0 +1,87 @@
+"""Text to tokens and back, as llama.cpp does it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from hub.errors import HubError
+from hub_runtime.engine._library import library
+
+_NULL = -1  # LLAMA_TOKEN_NULL
+
+
+class Vocab:
+    """The vocabulary of a loaded model. Token ids are ints; a special token that the model lacks is None."""
+
+    def __init__(self, handle: int) -> None:
+        self._c: Any = library()
+        self.handle = handle
+        self.size: int = self._c.llama_vocab_n_tokens(handle)
+        self.bos = self._special("bos")
+        self.eos = self._special("eos")
+        self.eot = self._special("eot")
+        self.sep = self._special("sep")
+        self.pad = self._special("pad")
+        self.add_bos: bool = self._c.llama_vocab_get_add_bos(handle)
+        self.add_eos: bool = self._c.llama_vocab_get_add_eos(handle)
+        self._pieces: dict[tuple[int, bool], bytes] = {}
+
+    def _special(self, name: str) -> int | None:
+        found: int = getattr(self._c, f"llama_vocab_{name}")(self.handle)
+        return None if found == _NULL else found
+
+    def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        """Token ids of `text`.
+
+        `add_special` adds BOS and EOS where the model asks for them; `parse_special` reads "<|im_end|>" and the like
+        as the token it names instead of as plain text.
+        """
+        data = text.encode("utf-8", "surrogateescape")
+        count = len(data) + 8
+        for _ in range(2):
+            buffer = (ctypes.c_int32 * count)()
+            got = self._c.llama_tokenize(self.handle, data, len(data), buffer, count, add_special, parse_special)
+            if got >= 0:
+                return list(buffer[:got])
+            count = -got
+        raise HubError(f"a text of {len(data)} bytes cannot be tokenized")
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """The bytes of one token, perhaps part of a character; a control token has some only when `special`."""
+        key = (token, special)
+        if key not in self._pieces:
+            if not 0 <= token < self.size:
+                raise HubError(f"token {token} is not in the vocabulary of {self.size}")
+            self._pieces[key] = self._piece(token, special)
+        return self._pieces[key]
+
+    def _piece(self, token: int, special: bool) -> bytes:
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            got: int = self._c.llama_token_to_piece(self.handle, token, buffer, size, 0, special)
+            if got >= 0:
+                return buffer.raw[:got]
+            size = -got
+
+    def detokenize(self, tokens: Sequence[int], *, special: bool = False) -> str:
+        """The text of `tokens`, without the space that some tokenizers put first."""
+        ids = (ctypes.c_int32 * len(tokens))(*tokens)
+        size = 16 * len(tokens) + 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            got: int = self._c.llama_detokenize(self.handle, ids, len(tokens), buffer, size, False, special)
+            if got >= 0:
+                return buffer.raw[:got].decode("utf-8", "replace")
+            size = -got
+
+    def text(self, token: int) -> str:
+        """How the vocabulary spells `token`: "Ġthe", "<|im_end|>"."""
+        found: bytes | None = self._c.llama_vocab_get_text(self.handle, token)
+        return (found or b"").decode("utf-8", "replace")
+
+    def ends(self, token: int) -> bool:
+        """True when `token` ends a generation: EOS, end of turn and the like."""
+        return bool(self._c.llama_vocab_is_eog(self.handle, token))
