@@ -81,14 +81,14 @@ class Registry:
         if claims:
             names = " and ".join(f.name for f in claims)
             raise PluginError(f"claimed by {names}", file=path, hint="say which with --from")
-        named = self.by_extension(path) if path.is_file() and path.suffix else None
+        named = self.by_extension(path) if path.is_file() and extension(path) else None
         if named is None:
             raise self._nobody(path, head)
         return named
 
     def by_extension(self, path: Path) -> Format | None:
         """The format whose extension `path` ends in; a path without extension belongs to a format of folders."""
-        suffix = path.suffix.lower()
+        suffix = extension(path)
         for candidate in self.formats.values():
             if suffix in candidate.extensions or (not suffix and candidate.capabilities.folder):
                 return candidate
@@ -105,7 +105,7 @@ class Registry:
             raise PluginError(f"raised {error!r} while sniffing", file=path, plugin=candidate.name) from error
 
     def _nobody(self, path: Path, head: bytes) -> NoPlugin:
-        suffix = path.suffix.lower()
+        suffix = extension(path)
         if suffix in PICKLES:
             return NoPlugin("pickle files can run code and are never read", file=path, hint="use its SafeTensors form")
         if suffix in ELSEWHERE and suffix not in {e for f in self.formats.values() for e in f.extensions}:
@@ -116,6 +116,15 @@ class Registry:
 
     def _names(self) -> str:
         return ", ".join(sorted(self.formats)) or "none; try pip install hub-gguf hub-safetensors hub-apr"
+
+
+def extension(path: Path) -> str:
+    """The extension of `path` in lower case; empty for a folder, and for names such as Qwen2.5-0.5B or model-v0.1.
+
+    What follows the last dot of those starts with a digit, which no format's extension does.
+    """
+    suffix = path.suffix.lower()
+    return "" if path.is_dir() or suffix[1:2].isdigit() else suffix
 
 
 def _head(path: Path) -> bytes:

@@ -51,7 +51,7 @@ def convert(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="State a missing hyper-parameter (repeatable).")
     ] = None,
     allow_unmapped: Annotated[
-        bool, typer.Option("--allow-unmapped", help="Leave out tensors that DST has no place for.")
+        bool, typer.Option("--allow-unmapped", help="Go on when tensors have no name in DST; each is listed.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what is at DST.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

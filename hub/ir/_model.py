@@ -49,6 +49,7 @@ class Model:
     `files`: companion files verbatim, by name relative to a model folder (config.json, tokenizer.json, README.md, ...).
     `source`: by format name, what that format's reader needs to write its file again key for key; JSON values, made on
     demand. Formats that cannot interpret an entry carry it verbatim.
+    `unnamed`: tensors of a known architecture that no rule names; they keep the source's names and rows.
     `notes`: what the reader derived, assumed or could not find; shown in the report.
     """
 
@@ -60,6 +61,7 @@ class Model:
     files: Mapping[str, bytes] = field(default_factory=dict)
     source: Lazy[Mapping[str, Json]] = field(default_factory=lambda: Lazy[Mapping[str, Json]](dict))
     naming: Literal["hf", "native"] = "hf"
+    unnamed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     path: Path | None = None
 

@@ -17,7 +17,7 @@ from hub.pipeline._encode import Rule, encoded, reasons_of
 from hub.pipeline._report import Outcome, Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
-from hub.plugins import registry
+from hub.plugins import extension, registry
 
 T = TypeVar("T")
 
@@ -50,13 +50,13 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     _distinct(request)
     target_format = choose_format(request.target, request.to)
     _check_options(target_format, request.options)
-    folder = target_format.capabilities.folder and (request.target.is_dir() or not request.target.suffix)
+    folder = target_format.capabilities.folder and not extension(request.target)
     request = replace(request, options=replace(request.options, folder=folder))
     source_format, opened = open_model(request.source, request.from_, request.assume)
     model = _told(opened, request.options.pre)
     wanted, reasons = encoded(model, [Rule.parse(text) for text in request.encode])
     plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options))
-    _check_mapped(plan, model, request)
+    _check_mapped(plan, model, source_format, request)
     report = _planned(request, source_format, target_format, model, plan, reasons)
     registry().manager.hook.hub_before_convert(plan=plan)
     if not request.dry_run:
@@ -96,11 +96,12 @@ def choose_format(path: Path, to: str | None) -> Format:
     """The format to write: `to`, or what the extension says; `UsageError` when the two contradict."""
     by_name = registry().named(to) if to else None
     by_path = registry().by_extension(path)
+    suffix = extension(path)
     if by_name is None and by_path is None:
-        raise UsageError(f"{path.suffix or 'a folder'} is no installed format's", file=path, hint="say which with --to")
-    if by_name and path.suffix and by_path is not by_name and (by_path or by_name.extensions):
+        raise UsageError(f"{suffix or 'a folder'} is no installed format's", file=path, hint="say which with --to")
+    if by_name and suffix and by_path is not by_name and (by_path or by_name.extensions):
         wanted = " or ".join(by_name.extensions)
-        raise UsageError(f"--to {by_name.name} writes {wanted}, not {path.suffix}", file=path)
+        raise UsageError(f"--to {by_name.name} writes {wanted}, not {suffix}", file=path)
     chosen = by_name or by_path
     if chosen is None or not chosen.capabilities.writes:
         raise UsageError(f"{chosen.name if chosen else to} can be read, not written", file=path)
@@ -125,15 +126,18 @@ def _check_options(target: Format, options: Options) -> None:
             raise UsageError(f"{flag} has no effect on {target.name}")
 
 
-def _check_mapped(plan: Plan, model: Model, request: Request) -> None:
-    if plan.unmapped and not request.allow_unmapped:
-        shown = ", ".join(list(plan.unmapped)[:3]) + (" ..." if len(plan.unmapped) > 3 else "")
+def _check_mapped(plan: Plan, model: Model, source: Format, request: Request) -> None:
+    """Every tensor has a place in the target, and a name that says what it is; or the user allows that it has not."""
+    foreign = model.unnamed if source.name != plan.format else ()
+    odd = [*plan.unmapped, *(name for name in foreign if name not in plan.unmapped)]
+    if odd and not request.allow_unmapped:
+        shown = ", ".join(odd[:3]) + (" ..." if len(odd) > 3 else "")
         raise UnmappedTensor(
-            f"{len(plan.unmapped)} of {len(model.tensors)} tensors have no place in {plan.format}: {shown}",
+            f"{len(odd)} of {len(model.tensors)} tensors have no place in {plan.format}: {shown}",
             file=request.source,
-            hint="--allow-unmapped leaves them out",
+            hint="--allow-unmapped goes on without a name for them",
         )
-    if request.allow_unmapped and not plan.unmapped:
+    if request.allow_unmapped and not odd:
         raise UsageError("--allow-unmapped has no effect: every tensor is mapped")
 
 

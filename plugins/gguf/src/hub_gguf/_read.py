@@ -84,8 +84,9 @@ def _canonical(opened: Opened) -> Model:
         note = f"{error.message}: tensors keep the names and rows of the file"
         return Model(opened.tensors, naming="native", notes=(note,))
     rest = {name: opened.tensors[name] for name in made.unmapped}
-    unnamed = tuple(f"tensor {name!r} has no Hugging Face name and keeps its own" for name in rest)
-    return Model({**made.tensors, **rest}, made.config, ties=made.ties, notes=(*made.notes, *unnamed))
+    notes = tuple(f"tensor {name!r} has no Hugging Face name and keeps its own" for name in rest)
+    tensors = {**made.tensors, **rest}
+    return Model(tensors, made.config, ties=made.ties, unnamed=tuple(rest), notes=(*made.notes, *notes))
 
 
 def _restored(keys: Keys, model: Model) -> Model:

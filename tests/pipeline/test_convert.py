@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hub.errors import HubError, TargetExists, UnmappedTensor, UsageError
+from hub.interface import Options
+from hub.pipeline import Request, choose_format, convert
+
+Hub = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "format_"),
+    [
+        ("m.gguf", "gguf"),
+        ("M.GGUF", "gguf"),
+        ("m.apr", "apr"),
+        ("m.safetensors", "safetensors"),
+        ("model", "safetensors"),
+        ("Qwen2.5-0.5B", "safetensors"),
+        ("Mistral-7B-v0.1", "safetensors"),
+        ("Qwen2.5-0.5B.gguf", "gguf"),
+    ],
+)
+def test_the_name_of_the_target_says_the_format(tmp_path: Path, name: str, format_: str) -> None:
+    assert choose_format(tmp_path / name, None).name == format_
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "message"),
+    [
+        ("m.gguf", "apr", "writes .apr, not .gguf"),
+        ("m.onnx", "apr", "writes .apr, not .onnx"),
+        ("m.onnx", None, "say which with --to"),
+        ("m.gguf", "nonsense", "no plugin brings a format 'nonsense'"),
+    ],
+)
+def test_a_target_that_contradicts_the_format_is_refused(
+    tmp_path: Path, name: str, to: str | None, message: str
+) -> None:
+    with pytest.raises(HubError, match=message):
+        choose_format(tmp_path / name, to)
+
+
+def test_source_and_target_may_not_be_the_same(tiny_gguf: Path) -> None:
+    with pytest.raises(UsageError, match="the same"):
+        convert(Request(tiny_gguf, tiny_gguf, options=Options(overwrite=True)))
+
+
+def test_an_existing_target_is_refused_before_anything_is_read(tiny_gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.apr").write_text("mine")
+    with pytest.raises(TargetExists):
+        convert(Request(tiny_gguf, tmp_path / "out.apr"))
+    assert (tmp_path / "out.apr").read_text() == "mine"
+
+
+def test_a_dry_run_says_everything_and_writes_nothing(tiny_gguf: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    report = convert(Request(tiny_gguf, tmp_path / "out.apr", encode=["f16"], dry_run=True))
+    assert sorted(tmp_path.iterdir()) == before
+    assert report.counts == {"planned": 12}
+    assert {line.reason for line in report.tensors if len(line.shape) == 2} == {"--encode f16"}
+    assert not report.verified
+
+
+@pytest.mark.parametrize(
+    ("flag", "options", "target"),
+    [
+        ("--portable", Options(portable=True), "out.gguf"),
+        ("--compression", Options(compression="zstd"), "out.safetensors"),
+        ("--pre", Options(pre="qwen2"), "out.apr"),
+    ],
+)
+def test_a_flag_that_the_target_knows_nothing_of_is_an_error(
+    tiny_gguf: Path, tmp_path: Path, flag: str, options: Options, target: str
+) -> None:
+    with pytest.raises(UsageError, match=f"{flag} has no effect"):
+        convert(Request(tiny_gguf, tmp_path / target, options=options))
+
+
+def test_allow_unmapped_without_an_unmapped_tensor_is_an_error(tiny_gguf: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--allow-unmapped has no effect"):
+        convert(Request(tiny_gguf, tmp_path / "out.apr", allow_unmapped=True))
+
+
+def test_an_unmapped_tensor_stops_the_conversion_unless_allowed(make_gguf: Callable[..., Path], tmp_path: Path) -> None:
+    import numpy as np
+
+    def extra(weights: dict[str, np.ndarray]) -> None:
+        weights["blk.0.surprise.weight"] = np.ones((4, 4), np.float32)
+
+    source = make_gguf(tmp_path / "odd.gguf", damage=extra)
+    with pytest.raises(UnmappedTensor, match=r"1 of 13 tensors .* blk\.0\.surprise\.weight.*--allow-unmapped"):
+        convert(Request(source, tmp_path / "out"))
+    report = convert(Request(source, tmp_path / "out", allow_unmapped=True))
+    assert any("'blk.0.surprise.weight' has no Hugging Face name" in note for note in report.notes)
+    convert(Request(tmp_path / "out", tmp_path / "back.gguf"))
+    assert (tmp_path / "back.gguf").read_bytes() == source.read_bytes()
+    assert convert(Request(source, tmp_path / "same.gguf")).counts == {"same bytes": 13}
+
+
+def test_an_assumption_is_recorded(tiny_gguf: Path, tmp_path: Path) -> None:
+    report = convert(Request(tiny_gguf, tmp_path / "out", assume=["rope_theta=5000.0"]))
+    assert "assumed: rope_theta = 5000.0" in report.notes
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["rope_theta"] == 5000.0
+
+
+def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:
+    one, two = (Request(tiny_gguf, tmp_path / "out.apr", options=Options(overwrite=True)) for _ in range(2))
+    first, second = convert(one), convert(two)
+    assert first.counts == second.counts
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.apr", "tiny.gguf"]
+
+
+def test_text_and_json_say_the_same(hub: Hub, tiny_gguf: Path) -> None:
+    text = hub("convert", tiny_gguf, "a.apr", "--encode", "f16")
+    document = hub("convert", tiny_gguf, "b.apr", "--encode", "f16", "--json")
+    assert (text.returncode, document.returncode) == (0, 0)
+    report = json.loads(document.stdout)
+    assert report["schema"] == "hub.convert/1"
+    assert report["counts"]["re-encoded"] == 9
+    assert "9 re-encoded" in text.stdout
+    for line in report["tensors"]:
+        if line["outcome"] == "re-encoded":
+            assert 0 < line["rmse"] < line["max_abs"]
+            assert f"{line['max_abs']:.6g}" in text.stdout
