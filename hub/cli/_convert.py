@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -110,9 +111,12 @@ def _print(report: Report) -> None:
         say(f"Added for {target.format}: {', '.join(report.target_only)}")
     say(f"Verified: {_verdict(report)}")
     _print_changes(report)
+    fates = Counter(fact.fate for fact in report.facts)
+    if fates:
+        say("Metadata: " + ", ".join(f"{count} {fate}" for fate, count in fates.items()))
     for fact in report.facts:
-        if fact.fate != "kept":
-            say(f"Metadata {fact.fate}: {fact.key}" + (f" ({fact.detail})" if fact.detail else ""))
+        if fact.fate == "dropped":
+            say(f"Dropped: {fact.key}" + (f" ({fact.detail})" if fact.detail else ""))
     for name in report.unmapped:
         say(f"Left out: {name}")
     for note in report.notes:
