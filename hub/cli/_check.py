@@ -21,6 +21,6 @@ def check(model: ModelPath, as_json: Json = False) -> int:
         out.table(("", "stage", "", "detail"), rows, ">")
         out.say(
             f"{report.outcome}: {report.passed} passed, {report.failed} failed, {report.skipped} skipped"
-            f" of {report.total} ({report.format or 'no known format'})"
+            f" of {report.total} ({report.format})"
         )
     return int(report.outcome == "FAIL")

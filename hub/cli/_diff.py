@@ -43,6 +43,8 @@ def diff(
 
 
 def _print(report: DiffReport) -> None:
+    from hub.inspection import counted
+
     for fact in report.facts:
         mark = "differs" if fact.counts else "remark"
         out.say(f"{mark}: {fact.section}.{fact.key}: {_said(fact.a)} became {_said(fact.b)}")
@@ -50,11 +52,11 @@ def _print(report: DiffReport) -> None:
     if report.tensors:
         out.table(head, [_cells(t) for t in report.tensors], "  >>>")
     if report.omitted:
-        out.say(f"{report.omitted} more tensors differ")
+        out.say(f"and {report.omitted} more")
     c = report.counts
     same = f"{c.same_bytes} same bytes, {c.equal_values} equal values, {c.within_tolerance} within tolerance"
     out.say(
-        f"{c.compared} tensors compared ({c.values:,} values): {same}, {c.differ} differ; "
+        f"{counted(c.compared, 'tensor')} compared ({c.values:,} values): {same}, {c.differ} differ; "
         f"{c.only_in_a} only in A, {c.only_in_b} only in B"
     )
     out.say("EQUAL" if report.equal else f"DIFFERENT: {report.reason}")
@@ -71,7 +73,7 @@ def _cells(t: TensorDifference) -> list[object]:
 
 def _detail(t: TensorDifference) -> str:
     said = [t.detail] if t.detail else []
-    said += [f"{t.different} values"] if t.different else []
+    said += [f"{t.different} different"] if t.different else []
     said += [f"first at {t.first[0]}: {t.first[1]:g} became {t.first[2]:g}"] if t.first else []
     bad = ((t.new_nan, "new NaN"), (t.new_inf, "new Inf"), (t.lost, "NaN or Inf lost"))
     return ", ".join(said + [f"{n} {what}" for n, what in bad if n])

@@ -64,7 +64,7 @@ def _lines(s: Summary) -> Iterator[tuple[str, object]]:
 def _rope(s: Summary) -> str | None:
     if s.rope_theta is None and not s.rope_scaling:
         return None
-    scaling = ", ".join(f"{k} {v}" for k, v in (s.rope_scaling or {}).items())
+    scaling = ", ".join(f"{k} {v}" for k, v in (s.rope_scaling or {}).items() if not isinstance(v, list))
     return "; ".join(filter(None, [f"theta {s.rope_theta:,.0f}" if s.rope_theta else None, scaling]))
 
 

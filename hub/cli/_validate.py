@@ -20,6 +20,7 @@ def validate(
     NaN, Inf, zeros, dead rows, constants. Exit code 1 when the model is invalid.
     """
     from hub.cli._progress import progress_bar
+    from hub.inspection import counted
     from hub.inspection import validate as run
 
     with progress_bar() as progress:
@@ -33,5 +34,6 @@ def validate(
             out.say(f"{remark.severity}: {remark.tensor}: {remark.detail}")
     s = report.score
     verdict = "VALID" if report.valid else "INVALID"
-    out.say(f"{verdict}: {s.passed} of {s.ran} checks passed, {s.skipped} of {s.total} skipped, {s.warnings} warnings")
+    ran = f"{s.passed} of {s.ran} checks passed, {s.skipped} of {s.total} skipped"
+    out.say(f"{verdict}: {ran}, {counted(s.warnings, 'warning')}")
     return int(not report.valid)

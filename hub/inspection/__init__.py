@@ -6,7 +6,7 @@ from hub.inspection._diff import Counts, DiffReport, Side, TensorDifference, dif
 from hub.inspection._facts_diff import FactDifference
 from hub.inspection._files import size_on_disk, stored_files
 from hub.inspection._installed import FormatLine, FormatList, PluginList, list_formats, list_plugins
-from hub.inspection._numbers import short_bytes, short_count
+from hub.inspection._numbers import counted, short_bytes, short_count
 from hub.inspection._stages import StageResult
 from hub.inspection._stats import Scan, Stats, scan, scan_all
 from hub.inspection._summary import (
@@ -46,6 +46,7 @@ __all__ = [
     "TokenizerSummary",
     "ValidationReport",
     "check",
+    "counted",
     "diff",
     "list_formats",
     "list_plugins",

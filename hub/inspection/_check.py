@@ -7,11 +7,12 @@ from pathlib import Path
 
 from hub.errors import DamagedFile, HubError, MissingFact, UnmappedTensor, UnsupportedFile
 from hub.inspection._model_stages import architecture_stage, config_stage
-from hub.inspection._stages import TITLES, StageResult, identify, result, structure
+from hub.inspection._stages import TITLES, StageResult, result, structure
 from hub.inspection._tokenizer_stage import tokenizer_stage
 from hub.interface import Format, Outcome, Stage
 from hub.ir import Model
 from hub.opening import open_model
+from hub.plugins import registry
 
 # A file whose structure is sound may still not open; the stage that says so, by the error's class.
 BLAMED: dict[type[HubError], Stage] = {
@@ -26,7 +27,7 @@ class CheckReport:
     """The ten stages and their sum; `outcome` is FAIL when one stage failed."""
 
     path: Path
-    format: str | None
+    format: str
     outcome: Outcome
     passed: int
     failed: int
@@ -37,18 +38,17 @@ class CheckReport:
 
 def check(path: Path) -> CheckReport:
     """Run the ten stages on the model at `path`. Damage is a FAIL, never an error."""
-    found = identify(path)
+    found = registry().find(path)
     stages = structure(path, found)
-    model = None if isinstance(found, StageResult) else _opened(path, found, stages)
+    model = _opened(path, found, stages)
     if isinstance(model, Model):
         stages += [tokenizer_stage(model), config_stage(model), architecture_stage(model)]
     else:
         stages += _unopened(stages, model)
     stages.append(result(Stage.INFERENCE, "SKIP", "no runtime plugin is installed"))
-    name = None if isinstance(found, StageResult) else found.name
     counts = [sum(s.outcome == outcome for s in stages) for outcome in ("PASS", "FAIL", "SKIP")]
     verdict: Outcome = "FAIL" if counts[1] or not counts[0] else "PASS"
-    return CheckReport(path, name, verdict, counts[0], counts[1], counts[2], len(stages), tuple(stages))
+    return CheckReport(path, found.name, verdict, counts[0], counts[1], counts[2], len(stages), tuple(stages))
 
 
 def _opened(path: Path, found: Format, stages: list[StageResult]) -> Model | HubError | None:

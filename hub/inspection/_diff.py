@@ -10,6 +10,7 @@ from typing import Literal
 from hub.architectures import family
 from hub.errors import UsageError
 from hub.inspection._facts_diff import FactDifference, compare_facts
+from hub.inspection._numbers import counted
 from hub.inspection._tensors import matches
 from hub.inspection._threads import in_order
 from hub.ir import Model, Tensor
@@ -206,9 +207,9 @@ def _reason(counts: Counts) -> str:
     if not counts.compared:
         return "nothing was compared: no tensor has the same name on both sides"
     said = [
-        (counts.differ, "tensors differ"),
-        (counts.only_in_a, "tensors only in a"),
-        (counts.only_in_b, "tensors only in b"),
-        (counts.facts_differ, "facts differ"),
+        (counts.differ, "differing tensor"),
+        (counts.only_in_a, "missing tensor"),
+        (counts.only_in_b, "extra tensor"),
+        (counts.facts_differ, "differing fact"),
     ]
-    return ", ".join(f"{n} {what}" for n, what in said if n)
+    return ", ".join(counted(n, what) for n, what in said if n)

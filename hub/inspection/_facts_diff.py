@@ -84,8 +84,8 @@ def _parsed(data: bytes) -> Any:
 
 
 def _configs(a: Config, b: Config) -> Iterator[FactDifference]:
-    known = family(a) or family(b)
-    meant = {*known.required_facts, *known.defaults} if known and a and b else set()
+    known = (family(a) or family(b)) if a and b else None
+    meant = {*known.required_facts, *known.defaults} if known else set()
     x, y = (known.facts(a), known.facts(b)) if known else (a, b)
     differences = compare_mappings(x, y)
     return _section("config", differences, lambda d: d.key in meant, lambda d: d.key not in TRIFLES)

@@ -17,3 +17,8 @@ def short_bytes(n: int) -> str:
         if n >= unit:
             return f"{n / unit:.1f} {name}"
     return f"{n} bytes"
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things: "1 tensor", "2 tensors"."""
+    return f"{n:,} {what}" + "s" * (n != 1)

@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 # Embeddings of positions and segments: rows that are never looked up may stay zero.
 _TABLE = re.compile(r"(^|\.)(wpe|position_embd|token_types|[a-z_]*(position|token_type)_embeddings?)\.weight$")
-_NORM = re.compile(r"(norm|layernorm|(^|[._])ln(_?\w{1,5})?)\w*\.weight$", re.IGNORECASE)
+_NORM = re.compile(r"(norm\w*|(^|[._])ln(_\w{1,5})?)(\.\d+)?\.weight$", re.IGNORECASE)
 
 
 def role(tensor: Tensor) -> Role:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.errors import HubError, NoPlugin, PluginError
+from hub.errors import HubError, PluginError
 from hub.interface import Finding, Format, Outcome, Stage
-from hub.plugins import registry
 
 TITLES = {
     Stage.MAGIC: "Magic bytes",
@@ -54,23 +53,8 @@ def faulty(stage: Stage, problems: list[str]) -> StageResult:
     return result(stage, "FAIL", problems[0] + more, problems)
 
 
-def identify(path: Path) -> Format | StageResult:
-    """The format of `path`, or the failed magic stage when its extension promises one that its content is not.
-
-    `NoPlugin` when the extension is nobody's either: what no plugin knows cannot be judged.
-    """
-    try:
-        return registry().find(path)
-    except NoPlugin as error:
-        if path.suffix.lower() not in {e for f in registry().formats.values() for e in f.extensions}:
-            raise
-        return result(Stage.MAGIC, "FAIL", "; ".join(filter(None, [error.message, error.hint])))
-
-
-def structure(path: Path, found: Format | StageResult) -> list[StageResult]:
+def structure(path: Path, found: Format) -> list[StageResult]:
     """The stages of `STRUCTURE`; those behind a failed one that say nothing are SKIP with the reason."""
-    if isinstance(found, StageResult):
-        return [found, *(_unreached(stage, found) for stage in STRUCTURE[1:])]
     heard: dict[Stage, list[Finding]] = {}
     counts: dict[Stage, int] = {}
     for finding in _findings(path, found):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from hub.architectures import facts, family
 from hub.errors import MissingFact, UnsupportedFile
 from hub.inspection._files import size_on_disk
 from hub.interface import Format
@@ -96,13 +97,16 @@ class Summary:
 
 
 class _Facts:
-    """Reads a configuration; a value of the wrong type becomes a note and counts as missing."""
+    """Reads a configuration in canonical terms; a value of the wrong type becomes a note and counts as missing."""
 
     def __init__(self, config: Config) -> None:
-        # Models of several modalities keep the language model's facts one level down.
-        inner = config.get("text_config")
-        self.config = Config({**inner, **config}) if isinstance(inner, Mapping) else config
         self.notes: list[str] = []
+        self.config = config
+        try:
+            known = family(config)
+            self.config = known.facts(config) if known else Config(facts(config))
+        except MissingFact as error:
+            self.notes.append(str(error))
 
     def get(self, key: str, kind: type[T]) -> T | None:
         try:
@@ -110,20 +114,6 @@ class _Facts:
         except MissingFact as error:
             self.notes.append(str(error))
             return None
-
-    @property
-    def rope(self) -> Mapping[str, Any]:
-        """The block of rope settings: `rope_parameters` since transformers 5, `rope_scaling` before."""
-        for key in ("rope_parameters", "rope_scaling"):
-            block = self.config.get(key)
-            if isinstance(block, Mapping):
-                return block
-        return {}
-
-    @property
-    def rope_theta(self) -> float | None:
-        inner = self.rope.get("rope_theta")
-        return float(inner) if isinstance(inner, int | float) else self.get("rope_theta", float)
 
     @property
     def head_dim(self) -> int | None:
@@ -149,8 +139,8 @@ def summarize_path(path: Path) -> Summary:
 
 def summarize(path: Path, found: Format, model: Model) -> Summary:
     """The summary of `model`, read from `path` by `found`. Reads the tokenizer, no tensor."""
-    facts = _Facts(model.config)
-    get = facts.get
+    known = _Facts(model.config)
+    get = known.get
     tokenizer = model.tokenizer.get()
     metadata = model.metadata
     return Summary(
@@ -161,18 +151,18 @@ def summarize(path: Path, found: Format, model: Model) -> Summary:
         quantization=quantization(model),
         parameters=model.parameters if model.tensors else None,
         vocabulary=get("vocab_size", int) or (len(tokenizer) if tokenizer else None),
-        architecture=facts.get("model_type", str) or _text(metadata.get("architecture")),
+        architecture=get("model_type", str) or _text(metadata.get("architecture")),
         layers=get("num_hidden_layers", int),
         hidden_size=get("hidden_size", int),
         attention_heads=get("num_attention_heads", int),
         kv_heads=get("num_key_value_heads", int) or get("num_attention_heads", int),
-        head_dim=facts.head_dim,
+        head_dim=known.head_dim,
         intermediate_size=get("intermediate_size", int),
         experts=get("num_experts", int),
         experts_per_token=get("num_experts_per_tok", int),
         context_length=get("max_position_embeddings", int),
-        rope_theta=facts.rope_theta,
-        rope_scaling={k: v for k, v in facts.rope.items() if k != "rope_theta"} or None,
+        rope_theta=get("rope_theta", float),
+        rope_scaling=get("rope_scaling", dict),
         sliding_window=get("sliding_window", int),
         tokenizer=_tokenizer(tokenizer),
         chat_template=bool(tokenizer and tokenizer.chat_template),
@@ -186,7 +176,7 @@ def summarize(path: Path, found: Format, model: Model) -> Summary:
         files=tuple(InsideFile(name, len(data)) for name, data in model.files.items()),
         metadata=metadata,
         config=model.config,
-        notes=(*model.notes, *dict.fromkeys(facts.notes)),
+        notes=(*model.notes, *dict.fromkeys(known.notes)),
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from hub.errors import HubError, UnsupportedFile
 from hub.inspection._content import CHECKS, Context, Remark
-from hub.inspection._stages import StageResult, identify, structure
+from hub.inspection._numbers import counted
+from hub.inspection._stages import structure
 from hub.inspection._stats import Scan, scan_all
 from hub.interface import Outcome
 from hub.ir import Model, Tensor
 from hub.opening import open_model
 from hub.pipeline import Progress
+from hub.plugins import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class ValidationReport:
     """The verdict on structure and content. With `strict` a warning is a failure."""
 
     path: Path
-    format: str | None
+    format: str
     valid: bool
     strict: bool
     score: Score
@@ -54,17 +56,11 @@ class ValidationReport:
 
 def validate(path: Path, *, strict: bool = False, progress: Progress | None = None) -> ValidationReport:
     """Check the structure and every value of the model at `path`. Damage is a failed check, never an error."""
-    found = identify(path)
-    stages = structure(path, found)
-    checks = [Check(s.stage.value, s.outcome, s.detail) for s in stages]
-    name = None
-    if isinstance(found, StageResult):
-        checks += _skipped("the file is of no known format")
-    else:
-        name = found.name
-        checks += _content(path, found.name, strict, progress)
+    found = registry().find(path)
+    checks = [Check(s.stage.value, s.outcome, s.detail) for s in structure(path, found)]
+    checks += _content(path, found.name, strict, progress)
     score = _score(checks)
-    return ValidationReport(path, name, not score.failed and score.ran > 0, strict, score, tuple(checks))
+    return ValidationReport(path, found.name, not score.failed and score.ran > 0, strict, score, tuple(checks))
 
 
 def _content(path: Path, name: str, strict: bool, progress: Progress | None) -> list[Check]:
@@ -109,8 +105,8 @@ def _judged(name: str, remarks: list[Remark], looked: int, strict: bool) -> Chec
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         detail = f"{failed[0].tensor}: {failed[0].detail}{more}"
     else:
-        mild = [f"{n} {s}s" for s in ("warning", "note") if (n := sum(r.severity == s for r in remarks))]
-        detail = ", ".join([f"{looked} tensors", *mild])
+        mild = [counted(n, s) for s in ("warning", "note") if (n := sum(r.severity == s for r in remarks))]
+        detail = ", ".join([counted(looked, "tensor"), *mild])
     return Check(name, "FAIL" if failed else "PASS", detail, looked, tuple(remarks))
 
 
