@@ -20,19 +20,30 @@ import typer
 from typer.core import TyperGroup
 
 from hub import __version__
+from hub.cli import _extensions
 from hub.errors import HubError
 
-# In the order of `hub --help`. Command NAME is the function NAME of the module `hub.cli._NAME`.
-COMMANDS = ("convert", "inspect", "tensors", "check", "validate", "diff", "formats", "plugins", "demo")
+# In the order of `hub --help`. Command NAME is the function, or group, NAME of the module `hub.cli._NAME`.
+COMMANDS = ("convert", "inspect", "tensors", "check", "validate", "diff", "formats", "plugins", "demo", "runtime")
 
 INTERRUPTED = 130
 HANGUP = 141
 
 
 def _command(name: str) -> Any:
-    single = typer.Typer(rich_markup_mode=None, add_completion=False)
-    single.command(name)(getattr(import_module(f"hub.cli._{name}"), name))
-    return typer.main.get_command(single)
+    found = getattr(import_module(f"hub.cli._{name}"), name) if name in COMMANDS else _extensions.load(name)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        single.command(name)(found)
+        found = single
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+def _names() -> list[str]:
+    """Our own commands, then those of plugins."""
+    return [*COMMANDS, *sorted(_extensions.extensions().keys() - set(COMMANDS))]
 
 
 class _Commands(dict[str, Any]):
@@ -43,21 +54,21 @@ class _Commands(dict[str, Any]):
         return self[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in COMMANDS else default
+        return self[name] if name in COMMANDS or name in _extensions.known() else default
 
     def keys(self) -> Any:
-        return dict.fromkeys(COMMANDS).keys()
+        return dict.fromkeys(_names()).keys()
 
 
 class _Group(TyperGroup):
-    """The commands of the table above; a reader that hangs up ends the run quietly."""
+    """The commands of the table above and of plugins; a reader that hangs up ends the run quietly."""
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
         self.commands = _Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:  # the signature is click's
-        return list(COMMANDS)
+        return _names()
 
     def invoke(self, ctx: Any) -> Any:
         try:

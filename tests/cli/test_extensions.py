@@ -80,7 +80,8 @@ def test_two_packages_with_one_command_are_both_named(site: Path) -> None:
     assert "greet is brought by strange-a and strange-b" in done.stderr
 
 
-def test_a_disabled_plugin_brings_no_commands(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("site")
+def test_a_disabled_plugin_brings_no_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_DISABLE_PLUGINS", "strange-a")
     assert "greet" not in run("--help").stdout
     assert run("greet", "you").returncode == 2
