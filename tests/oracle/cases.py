@@ -236,3 +236,6 @@ CASES: tuple[Case, ...] = (
     _granite("granite", vocabulary="starcoder"),
     _bert("bert", vocabulary="bert-bge", pad=0),
 )  # fmt: skip
+
+# Not in the matrix: rows of 256 values, which the block types with common scales need.
+WIDE = _llama("llama_wide", {"hidden_size": 256, "intermediate_size": 512, **_TIED})

@@ -1,5 +1,6 @@
 """Quantized files, for the architectures that transformers loads rightly by itself: the same logits to the bit."""
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hub.interface import Options
 from hub.pipeline import Request, convert
 from tests.oracle import compare, factory, script
-from tests.oracle.cases import CASES, Case
+from tests.oracle.cases import CASES, WIDE, Case
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("default")]
 
@@ -52,3 +53,36 @@ def test_encoding_gives_the_scripts_bytes(case: Case, matrix: Matrix, quantized:
     convert(Request(matrix[0] / case.name / "hf", target, encode=["q8_0"], options=Options(pre=case.pre)))
     found = compare.beside(target, quantized / f"{case.name}.gguf")
     assert (found.tensors, found.keys) == ([], [])
+
+
+MIXTURES = ("Q4_0", "Q5_1", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_XS", "IQ3_M", "TQ2_0", "MXFP4_MOE")
+
+
+@pytest.fixture(scope="module")
+def wide(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a llama whose rows are long enough for blocks of 256, and the script's F32 file of it."""
+    folder = tmp_path_factory.mktemp("wide")
+    factory.build(WIDE, folder / "hf")
+    assert script.convert([(folder / "hf", folder / "f32.gguf", "f32", WIDE.pre)], sources) == [None]
+    return folder
+
+
+@pytest.mark.llama
+@pytest.mark.parametrize("mixture", MIXTURES)
+def test_mixtures_of_llama_cpp_keep_their_values_on_every_way(mixture: str, wide: Path, tmp_path: Path) -> None:
+    """To a folder, to APR with no block touched, from APR to the same folder, and from APR back to the same file."""
+    pytest.importorskip("accelerate", reason="accelerate is not installed: transformers loads no GGUF without it")
+    llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    source, packed = tmp_path / f"{WIDE.name}.gguf", tmp_path / "model.apr"
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{mixture}")
+    files = str(wide / "f32.gguf").encode(), str(source).encode()
+    assert llama_cpp.llama_model_quantize(*files, ctypes.byref(parameters)) == 0
+    convert(Request(source, tmp_path / "folder", to="safetensors"))
+    ours = factory.logits(WIDE, tmp_path / "folder")
+    assert float((ours - _own_loader(WIDE, tmp_path)).abs().max()) == 0.0
+    assert not {"re-encoded", "exact"} & set(convert(Request(source, packed)).counts)
+    convert(Request(packed, tmp_path / "through", to="safetensors"))
+    assert compare.folder_tensors(tmp_path / "through") == compare.folder_tensors(tmp_path / "folder")
+    convert(Request(packed, tmp_path / "back.gguf"))
+    assert (tmp_path / "back.gguf").read_bytes() == source.read_bytes()
