@@ -84,6 +84,14 @@ def test_name_known_from_the_configuration_is_not_taken_for_a_card(tmp_path: Pat
     assert general_keys(model, TENSORS)["general.name"].data == "Tiny 1B"
 
 
+@pytest.mark.parametrize("value", [[], {}, "x", True, [1], 10**40, float("inf"), float("nan")])
+def test_a_sampling_parameter_that_is_no_number_is_left_out(value: Any) -> None:
+    stated = dict.fromkeys(("temperature", "top_k", "min_p"), value)
+    files = {"generation_config.json": json.dumps({**stated, "top_p": 0.5}).encode()}
+    keys = general_keys(Model({}, files=files), TENSORS)
+    assert [key for key in keys if key.startswith("general.sampling.")] == ["general.sampling.top_p"]
+
+
 def test_broken_generation_config_stops_nothing() -> None:
     for broken in (b"{", b"[1]", b"[" * 100_000, b"\xff"):
         model = Model({}, metadata={"name": "n"}, files={"generation_config.json": broken})

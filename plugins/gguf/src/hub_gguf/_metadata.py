@@ -23,6 +23,7 @@ Shapes = Sequence[tuple[str, tuple[int, ...]]]
 QUANTIZATION_VERSION = 2
 
 # key after "general.sampling.": what generation_config.json calls it, its type
+_MOST = {ValueType.INT32: 2.0**31, ValueType.FLOAT32: 2.0**128}  # what these types hold
 _SAMPLING: dict[str, tuple[tuple[str, ...], ValueType]] = {
     "sequence": (("sequence",), ValueType.STRING),
     "top_k": (("top_k",), ValueType.INT32),
@@ -162,11 +163,19 @@ def _sampling(model: Model) -> Keys:
     said |= model.metadata.get("generation") or {}
     keys = {}
     for key, (names, kind) in _SAMPLING.items():
-        value = _first(said, names)
-        if value is not None and not isinstance(value, bool):
-            convert = {ValueType.STRING: str, ValueType.INT32: int, ValueType.FLOAT32: float}[kind]
-            keys[f"general.sampling.{key}"] = Value(kind, convert(value))
+        value = _sampled(kind, _first(said, names))
+        if value is not None:
+            keys[f"general.sampling.{key}"] = Value(kind, value)
     return keys
+
+
+def _sampled(kind: ValueType, value: Any) -> str | int | float | None:
+    """`value` as a key of type `kind` holds it; None when it is nothing of that kind."""
+    if kind is ValueType.STRING:
+        return value if isinstance(value, str) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST[kind]:
+        return None
+    return int(value) if kind is ValueType.INT32 else float(value)
 
 
 def _card(model: Model, tensors: Shapes, target_name: str | None) -> Keys:
