@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b, sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def _plain(corpus: list[str]) -> list[list[str]]:
 
 def _pairs_of(texts: list[list[str]], first: list[str]) -> Tokenizer:
     letters = sorted({letter for text in texts for letter in text} | {"\n"} - set(first))
-    found = {pair for text in texts for pair in zip(text, text[1:], strict=False)}
+    found = {pair for text in texts for pair in pairwise(text)}
     order = sorted(found, key=lambda pair: blake2b("".join(pair).encode()).digest())
     tokens = list(dict.fromkeys([*first, *letters, *(a + b for a, b in order)]))
     return Tokenizer(

@@ -9,6 +9,8 @@ from typing import Any
 
 from hub.errors import DamagedFile
 
+# The largest vocabulary known has 901,629 tokens.
+MOST_TOKENS = 1 << 20
 NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 
 
@@ -66,7 +68,7 @@ class Folder:
         """Tokens that the model has, holes among them; None when config.json does not say."""
         inner = self.config.get("text_config")
         size = self.config.get("vocab_size") or (inner.get("vocab_size") if isinstance(inner, dict) else None)
-        return size if isinstance(size, int) else None
+        return bounded(size, "config.json") if type(size) is int else None
 
     def added(self) -> Iterator[dict[str, Any]]:
         """The added tokens of tokenizer.json; `DamagedFile` when one lacks its id or text."""
@@ -85,6 +87,13 @@ class Folder:
     def named(self, name: str) -> str | None:
         """The text of `bos_token` and the like in tokenizer_config.json."""
         return text_of(self.tokenizer_config.get(f"{name}_token"))
+
+
+def bounded(size: int, file: str) -> int:
+    """`size`, the length of a vocabulary that `file` states, when it is one; lists of that length are made next."""
+    if not 0 <= size <= MOST_TOKENS:
+        raise DamagedFile(f"a vocabulary of {size} tokens: up to {MOST_TOKENS} were expected", file=file)
+    return size
 
 
 def text_of(token: Any) -> str | None:

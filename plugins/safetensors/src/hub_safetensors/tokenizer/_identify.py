@@ -29,7 +29,11 @@ def identify(tokenizer: dict[str, Any], backend: Any, family: str | None = None)
     `tokenizer` is tokenizer.json, `backend` the same loaded by the package `tokenizers`, `family` the `model_type`:
     of names with the same rules the one of the family is taken.
     """
-    return name_of(backend.encode(CHECK_TEXT).ids) or _by_rules(tokenizer, str(family))
+    try:
+        name = name_of(backend.encode(CHECK_TEXT).ids)
+    except Exception:  # what the package raises for text that a vocabulary cannot encode
+        name = None
+    return name or _by_rules(tokenizer, str(family))
 
 
 def _by_rules(tokenizer: dict[str, Any], family: str) -> str | None:

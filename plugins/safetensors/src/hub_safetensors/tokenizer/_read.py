@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hub.errors import DamagedFile, HubError
 from hub.ir import Tokenizer
 from hub_safetensors.tokenizer._folder import Folder
 from hub_safetensors.tokenizer._identify import steps
@@ -24,13 +25,25 @@ def read_files(files: Mapping[str, bytes], config: Mapping[str, Any], *, pre: st
     """The tokenizer in `files`, by name, of a folder whose config.json is `config`; None when there is none.
 
     `pre` names the pre-tokenizer where the files' own is not known to llama.cpp. Raises `DamagedFile` for files that
-    contradict their format.
+    contradict their format, `UnsupportedFile` for a vocabulary larger than the model's.
     """
-    folder = with_tokenizer_json(Folder(files, config))
-    name = next((name for name in PIECE_MODELS if name in files), None)
+    try:
+        return _read(Folder(files, config), pre)
+    except HubError:
+        raise
+    except Exception as e:
+        # JSON of any shape may stand where another is expected (a check for each place would be most of the code), and
+        # the package tokenizers raises plain Exception.
+        message = f"the tokenizer's files are not of the shape they should be: {type(e).__name__}: {e}"
+        raise DamagedFile(message, file="tokenizer.json") from e
+
+
+def _read(folder: Folder, pre: str | None) -> Tokenizer | None:
+    folder = with_tokenizer_json(folder)
+    name = next((name for name in PIECE_MODELS if name in folder.files), None)
     kind = folder.model.get("type")
     if name is not None and not _is_byte_level(folder):
-        model = parse(files[name], name)
+        model = parse(folder.files[name], name)
         if model.model_type == SPM_MODEL_TYPE:
             return read_piece_model(folder, model)
         # XLM-RoBERTa's ids are not those of its model file.
@@ -40,11 +53,13 @@ def read_files(files: Mapping[str, bytes], config: Mapping[str, Any], *, pre: st
         return read_unigram_json(folder)
     if kind == "WordPiece":
         return read_wordpiece(folder, pre)
-    if kind == "BPE":
-        if _is_byte_level(folder) or pre is not None or not folder.model.get("byte_fallback"):
-            return read_bpe(folder, pre)
-        return read_gemma4(folder) if str(folder.family).startswith(GEMMA4) else read_scoreless(folder)
-    return None
+    return _read_bpe(folder, pre) if kind == "BPE" else None
+
+
+def _read_bpe(folder: Folder, pre: str | None) -> Tokenizer:
+    if _is_byte_level(folder) or pre is not None or not folder.model.get("byte_fallback"):
+        return read_bpe(folder, pre)
+    return read_gemma4(folder) if str(folder.family).startswith(GEMMA4) else read_scoreless(folder)
 
 
 def _is_byte_level(folder: Folder) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from hub.errors import DamagedFile
 from hub.ir import Tokenizer, TokenType
 from hub_safetensors.tokenizer._control import looks_special
-from hub_safetensors.tokenizer._folder import Folder
+from hub_safetensors.tokenizer._folder import Folder, bounded
 from hub_safetensors.tokenizer._read_words import LLAMA_FAMILY, SPACE, llama_flags, read_vocabulary
 from hub_safetensors.tokenizer._sentencepiece import ModelProto
 from hub_safetensors.tokenizer._special import Special, find_special
@@ -69,7 +69,9 @@ def read_scoreless(folder: Folder) -> Tokenizer:
     same score here, with which llama.cpp does not.
     """
     vocabulary = read_vocabulary(folder)
-    pieces = Pieces.holes(max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1)))
+    pieces = Pieces.holes(
+        bounded(max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1)), "tokenizer.json")
+    )
     scores = _merge_scores(folder.model.get("merges") or [])
     unk = folder.model.get("unk_token")
     for i, token in vocabulary.tokens.items():

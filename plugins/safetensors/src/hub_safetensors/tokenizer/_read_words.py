@@ -10,12 +10,13 @@ from typing import Any
 from hub.errors import DamagedFile, UnsupportedFile
 from hub.ir import Tokenizer, TokenType
 from hub_safetensors.tokenizer._control import looks_special
-from hub_safetensors.tokenizer._folder import NAMED, Folder, text_of
+from hub_safetensors.tokenizer._folder import NAMED, Folder, bounded, text_of
 from hub_safetensors.tokenizer._identify import identify
 from hub_safetensors.tokenizer._special import find_special
 from hub_safetensors.tokenizer._write_spm import ADDED_SCORE, BYTE_FALLBACK
 
 SPACE = "\u2581"
+BYTE_LEVEL_SPACE = "\u0120"
 # Control tokens of Gemma 4 that chat parsers want to see.
 GEMMA4_SHOWN = (
     "<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", '<|"|>',
@@ -55,14 +56,16 @@ def _named(folder: Folder) -> Iterator[str]:
     yield from (text for text in stated if text)
 
 
-def load(tokenizer: dict[str, Any]) -> Any:
+def load(folder: Folder) -> Any:
     """tokenizer.json as the package `tokenizers` runs it, without truncation or padding."""
     from tokenizers import Tokenizer as Backend
 
     try:
-        backend = Backend.from_str(json.dumps(tokenizer | {"truncation": None, "padding": None}))
+        backend = Backend.from_buffer(folder.files.get("tokenizer.json") or json.dumps(folder.tokenizer).encode())
     except Exception as e:
         raise DamagedFile(f"the package tokenizers cannot load it: {e}", file="tokenizer.json") from None
+    backend.no_truncation()
+    backend.no_padding()
     return backend
 
 
@@ -70,7 +73,7 @@ def _listed(folder: Folder, backend: Any) -> tuple[list[str], list[int]]:
     """All tokens by id and their types; ids without a token are holes."""
     vocabulary = read_vocabulary(folder)
     last = max(vocabulary.tokens, default=-1)
-    size = folder.vocab_size or last + 1
+    size = folder.vocab_size or bounded(last + 1, "tokenizer.json")
     if last >= size:
         raise UnsupportedFile(
             f"token {last} is outside the model's vocabulary of {size}",
@@ -96,7 +99,7 @@ def _added(token: dict[str, Any], backend: Any) -> tuple[str, int]:
 
 def read_bpe(folder: Folder, pre: str | None) -> Tokenizer:
     """BPE with merges; `pre` is None in the result when the pre-tokenizer is not known and not given."""
-    backend = load(folder.tokenizer)
+    backend = load(folder)
     tokens, types = _listed(folder, backend)
     special = find_special(folder)
     if folder.family in LLAMA_FAMILY:
@@ -117,7 +120,7 @@ def read_bpe(folder: Folder, pre: str | None) -> Tokenizer:
 def read_gemma4(folder: Folder) -> Tokenizer:
     """Gemma 4's BPE over plain Unicode, whose tokens all have the score that the script gives to added ones."""
     vocabulary = read_vocabulary(folder)
-    size = max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1))
+    size = bounded(max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1)), "tokenizer.json")
     tokens = [vocabulary.tokens.get(i, f"[PAD{i}]") for i in range(size)]
     special = {i for i, token in vocabulary.added.items() if token.get("special")}
     found = find_special(folder)
@@ -146,7 +149,7 @@ def _gemma4_type(i: int, token: str, vocabulary: Vocabulary, special: set[int]) 
 
 def read_wordpiece(folder: Folder, pre: str | None) -> Tokenizer:
     """BERT's WordPiece, continuations marked with `##`."""
-    backend = load(folder.tokenizer)
+    backend = load(folder)
     tokens, types = _listed(folder, backend)
     special = find_special(folder, len(tokens))
     return Tokenizer(
@@ -166,9 +169,17 @@ def _merges(folder: Folder) -> list[str]:
     merges = folder.model.get("merges") or []
     if all(isinstance(merge, str) for merge in merges):
         return list(merges)
-    if not all(isinstance(merge, list) and len(merge) == 2 and isinstance(merge[0], str) for merge in merges):
+    if not all(_is_pair(merge) for merge in merges):
         raise DamagedFile("merges are pairs of tokens, something else is there", file="tokenizer.json")
-    return [" ".join(part.replace(" ", "\u0120") for part in merge) for merge in merges]
+    return [f"{a} {b}" if " " not in a + b else _spaced(a, b) for a, b in merges]
+
+
+def _is_pair(merge: Any) -> bool:
+    return isinstance(merge, list) and len(merge) == 2 and isinstance(merge[0], str) and isinstance(merge[1], str)
+
+
+def _spaced(a: str, b: str) -> str:
+    return a.replace(" ", BYTE_LEVEL_SPACE) + " " + b.replace(" ", BYTE_LEVEL_SPACE)
 
 
 # Families that the script converts as llama, whose flags it sets by rules of their own.

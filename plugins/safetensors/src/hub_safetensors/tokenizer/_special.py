@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub_safetensors.tokenizer._folder import NAMED, Folder
+from hub_safetensors.tokenizer._folder import NAMED, Folder, text_of
 
 # The script finds these too, and has no key to write them under.
 NOT_WRITTEN = ("cls",)
@@ -47,7 +47,7 @@ def _from_tokenizer_config(folder: Folder, names: _Names, found: Special) -> Non
         stated = folder.tokenizer_config.get(f"add_{name}_token")
         if isinstance(stated, bool):
             found.flags.setdefault(f"add_{name}", stated)
-        text = names.text.get(name)
+        text = text_of(names.stated.get(name))
         if text is not None:
             _set(found.ids, name, ids.get(text))
 
@@ -79,20 +79,23 @@ def _normalizer_flags(normalizer: Any) -> Iterator[tuple[str, bool]]:
 
 
 class _Names:
-    """The texts of the special tokens, which the post-processor may correct."""
+    """The special tokens as tokenizer_config.json states them, which the post-processor may correct.
+
+    A token stated as an object is compared as such, and so equals no text: gguf-py does it too.
+    """
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.has_config = bool(folder.tokenizer_config)
         self.types: list[str] = list(NAMED)
-        self.text = {name: text for name in (*NAMED, "eot", "eom") if (text := folder.named(name)) is not None}
+        self.stated: dict[str, Any] = {n: folder.tokenizer_config.get(f"{n}_token") for n in (*NAMED, "eot", "eom")}
         if folder.tokenizer:
-            self._default("bos", self.text.get("cls"))
-            self._default("eos", self.text.get("sep"))
+            self._default("bos", self.stated["cls"])
+            self._default("eos", self.stated["sep"])
 
-    def _default(self, name: str, text: str | None) -> None:
-        if text and not self.text.get(name):
-            self.text[name] = text
+    def _default(self, name: str, token: Any) -> None:
+        if token and not self.stated[name]:
+            self.stated[name] = token
 
     def read_post_processor(self, flags: dict[str, bool]) -> None:
         """Set the flags that the post-processor tells."""
@@ -128,21 +131,18 @@ class _Names:
 
     def _begin(self, first: str, flags: dict[str, bool]) -> None:
         if not self.has_config:
-            self.text["bos"] = first
-        elif first not in (self.text.get("bos"), self.text.get("cls")):
+            self.stated["bos"] = first
+        elif first not in (self.stated["bos"], self.stated["cls"]):
             self._default("bos", first)
             self._default("cls", first)
-        flags["add_bos"] = first in (self.text.get("bos"), self.text.get("cls"))
+        flags["add_bos"] = first in (self.stated["bos"], self.stated["cls"])
 
     def _end(self, last: str, flags: dict[str, bool]) -> None:
-        stated = self.text.get("eos")
-        if self.has_config and last != stated:
-            other = next((name for name in ("eot", "eom") if name not in self.types), None)
-            if other:
-                self.types.append(other)
-                if stated:
-                    self.text[other] = stated
-        self.text["eos"] = last
+        other = next((name for name in ("eot", "eom") if name not in self.types), None)
+        if self.has_config and last != self.stated["eos"] and other:
+            self.types.append(other)
+            self.stated[other] = self.stated["eos"]
+        self.stated["eos"] = last
         flags["add_eos"] = True
 
     def _separate(self, pair: Sequence[dict[str, Any]], last: str | None, flags: dict[str, bool]) -> None:
@@ -150,12 +150,12 @@ class _Names:
         if len(pair) < 3 or _sequence(pair[0]) != "A" or _sequence(pair[-1]) != "B":
             return
         middle = [_token(piece) for piece in pair[1:-1]]
-        ends = (self.text.get("sep"), self.text.get("eos"))
+        ends = (self.stated["sep"], self.stated["eos"])
         add = middle[0] is not None and middle[0] in ends and not last
         add = add or (len(middle) == 2 and middle[1] is not None and middle[1] in ends)
         flags["add_sep"] = add
         if add and self.has_config:
-            self._default("sep", self.text.get("eos"))
+            self._default("sep", self.stated["eos"])
 
 
 def _token(piece: dict[str, Any]) -> str | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
+from hub.errors import DamagedFile
 from hub.ir import Tokenizer, TokenType
 from hub_safetensors.tokenizer._write_bpe import bpe_parts
 from hub_safetensors.tokenizer._write_spm import ADDED_SCORE, model_file, spm_parts
@@ -31,8 +33,13 @@ TEMPLATE_FOLDER = "additional_chat_templates"
 def write_files(tokenizer: Tokenizer, config: Mapping[str, Any]) -> dict[str, bytes]:
     """The files by name (which may hold a "/") that hold `tokenizer` in a folder whose config.json is `config`.
 
-    Raises `MissingFact` for byte-level BPE whose pre-tokenizer is not stated or not known.
+    Raises `MissingFact` for BPE whose pre-tokenizer is not stated or not known, `DamagedFile` for a vocabulary without
+    tokens or with scores that are no numbers.
     """
+    if not len(tokenizer.tokens):
+        raise DamagedFile("the vocabulary has no tokens")
+    if tokenizer.scores is not None and not all(map(isfinite, tokenizer.scores)):
+        raise DamagedFile("a token's score is not a finite number")
     parts = PARTS[tokenizer.kind](tokenizer)
     added = added_tokens(tokenizer, parts, config)
     templates, inline = _templates(tokenizer.chat_template)

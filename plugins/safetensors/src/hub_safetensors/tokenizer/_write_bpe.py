@@ -8,7 +8,7 @@ from hub.errors import MissingFact
 from hub.ir import Tokenizer
 from hub_safetensors.tokenizer._pretokenizers import PRE_TOKENIZERS, PreTokenizer
 from hub_safetensors.tokenizer._write_spm import BYTE_FALLBACK, spaces_back
-from hub_safetensors.tokenizer._written import Json, Parts, sequence, template, vocabulary
+from hub_safetensors.tokenizer._written import Json, Parts, sequence, special_id, template, vocabulary
 
 HINT = "name it with --pre NAME"
 
@@ -66,12 +66,12 @@ def _splits(rules: PreTokenizer) -> Iterator[Json]:
 
 def _model(tokenizer: Tokenizer, rules: PreTokenizer) -> Json:
     vocab = vocabulary(tokenizer)
-    unk = tokenizer.special.get("unk")
+    unk = special_id(tokenizer, "unk", -1)
     falls_back = not rules.byte_level and vocab.keys() >= BYTE_FALLBACK
     return {
         "type": "BPE",
         "dropout": None,
-        "unk_token": None if rules.byte_level or unk is None else tokenizer.tokens[unk],
+        "unk_token": None if rules.byte_level or unk < 0 else tokenizer.tokens[unk],
         "continuing_subword_prefix": None,
         "end_of_word_suffix": None,
         "fuse_unk": falls_back,
@@ -82,8 +82,8 @@ def _model(tokenizer: Tokenizer, rules: PreTokenizer) -> Json:
     }
 
 
-def _merges(tokenizer: Tokenizer, vocab: dict[str, int]) -> list[tuple[str, str]]:
+def _merges(tokenizer: Tokenizer, vocab: dict[str, int]) -> list[list[str]]:
     """The merges as pairs; those whose parts or result are no tokens cannot be written."""
     pairs = ((merge, merge.find(" ", 1)) for merge in tokenizer.merges or ())
     split_pairs = dict.fromkeys((merge[:at], merge[at + 1 :]) for merge, at in pairs if at > 0)
-    return [(a, b) for a, b in split_pairs if a in vocab and b in vocab and a + b in vocab]
+    return [[a, b] for a, b in split_pairs if a in vocab and b in vocab and a + b in vocab]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hub.ir import Tokenizer, TokenType
 from hub_safetensors.tokenizer._sentencepiece import ModelProto, Piece, serialize
-from hub_safetensors.tokenizer._written import Json, Parts, is_hole, sequence, template, vocabulary
+from hub_safetensors.tokenizer._written import Json, Parts, is_hole, sequence, special_id, template, vocabulary
 
 SPACE = "\u2581"
 BYTE_FALLBACK = {f"<0x{value:02X}>" for value in range(256)}
@@ -41,7 +41,7 @@ def spaces_back(prefix: bool) -> Json:
 
 def _model(tokenizer: Tokenizer) -> Json:
     vocab = vocabulary(tokenizer)
-    unk = tokenizer.special.get("unk", 0)
+    unk = special_id(tokenizer, "unk", 0)
     return {
         "type": "BPE",
         "dropout": None,
@@ -77,7 +77,7 @@ def model_file(tokenizer: Tokenizer) -> bytes:
     """tokenizer.model: SentencePiece's own file, from which llama.cpp's script takes scores and types."""
     n = 1 + max((i for i in range(len(tokenizer.tokens)) if _is_piece(tokenizer, i)), default=-1)
     flags, special, is_bpe = tokenizer.flags, tokenizer.special, tokenizer.kind == "spm"
-    unk = special.get("unk", 0)
+    unk = special_id(tokenizer, "unk", 0)
     return serialize(
         ModelProto(
             pieces=[_piece(tokenizer, i, unk) for i in range(n)],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hub.ir import Tokenizer
 from hub_safetensors.tokenizer._write_spm import SPACE
-from hub_safetensors.tokenizer._written import Json, Parts, is_hole, sequence, template
+from hub_safetensors.tokenizer._written import Json, Parts, is_hole, sequence, special_id, template
 
 # The unknown token where none is stated, as in T5.
 DEFAULT_UNK = 2
@@ -28,7 +28,7 @@ def unigram_parts(tokenizer: Tokenizer) -> Parts:
     return Parts(
         model={
             "type": "Unigram",
-            "unk_id": tokenizer.special.get("unk", DEFAULT_UNK),
+            "unk_id": special_id(tokenizer, "unk", min(DEFAULT_UNK, n - 1)),
             "vocab": [list(pair) for pair in zip(tokenizer.tokens[:n], scores[:n], strict=True)],
             "byte_fallback": False,
         },

@@ -88,6 +88,12 @@ def named_tokens(tokenizer: Tokenizer) -> dict[str, str]:
     return {f"{name}_token": tokenizer.tokens[special[name]] for name in NAMED if special.get(name, n) < n}
 
 
+def special_id(tokenizer: Tokenizer, name: str, default: int) -> int:
+    """The id of special token `name`; `default` where none is stated or it is no token."""
+    i = tokenizer.special.get(name, default)
+    return i if 0 <= i < len(tokenizer.tokens) else default
+
+
 def template(tokenizer: Tokenizer, bos: bool, eos: bool) -> Json | None:
     """The post-processor that adds the tokens which begin and end a text; None when nothing is added."""
     first = _special(tokenizer, "bos") if bos else None
