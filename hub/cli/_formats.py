@@ -5,6 +5,12 @@ from __future__ import annotations
 from hub.cli import _output as out
 from hub.cli._arguments import Json
 
+# How `hub convert` spells the options that a format may take.
+FLAGS = {
+    "compression": "--compression", "overwrite": "--force", "portable": "--portable", "pre": "--pre",
+    "shard_size": "--shard-size",
+}  # fmt: skip
+
 
 def formats(as_json: Json = False) -> None:
     """List the installed formats.
@@ -26,7 +32,7 @@ def formats(as_json: Json = False) -> None:
                 ("  extensions", " ".join(f.extensions)),
                 ("  holds", " ".join(holds)),
                 ("  drops", " ".join(f.drops) or "nothing"),
-                ("  options", " ".join(f.options) or "none"),
+                ("  options", " ".join(FLAGS[o] for o in f.options if o in FLAGS) or "none"),
                 ("  alignment", f.alignment and f"{f.alignment} bytes"),
                 ("  encodings", " ".join(f.encodings)),
             ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.errors import DamagedFile, HubError, MissingFact, UnmappedTensor, UnsupportedFile
+from hub.errors import DamagedFile, HubError, MissingFact, PluginError, UnmappedTensor, UnsupportedFile
 from hub.inspection._model_stages import architecture_stage, config_stage
 from hub.inspection._stages import TITLES, StageResult, result, structure
 from hub.inspection._tokenizer_stage import tokenizer_stage
-from hub.interface import Format, Outcome, Stage
+from hub.interface import Finding, Format, Outcome, Stage
 from hub.ir import Model
 from hub.opening import open_model
 from hub.plugins import registry
@@ -36,8 +36,11 @@ class CheckReport:
     stages: tuple[StageResult, ...]
 
 
-def check(path: Path) -> CheckReport:
-    """Run the ten stages on the model at `path`. Damage is a FAIL, never an error."""
+def check(path: Path, *, inference: bool = True) -> CheckReport:
+    """Run the ten stages on the model at `path`. Damage is a FAIL, never an error.
+
+    `inference` False leaves out the last one, which needs a plugin that runs models.
+    """
     found = registry().find(path)
     stages = structure(path, found)
     model = _opened(path, found, stages)
@@ -45,10 +48,26 @@ def check(path: Path) -> CheckReport:
         stages += [tokenizer_stage(model), config_stage(model), architecture_stage(model)]
     else:
         stages += _unopened(stages, model)
-    stages.append(result(Stage.INFERENCE, "SKIP", "no runtime plugin is installed"))
+    stages.append(_inference(path, stages) if inference else result(Stage.INFERENCE, "SKIP", "not asked for"))
     counts = [sum(s.outcome == outcome for s in stages) for outcome in ("PASS", "FAIL", "SKIP")]
     verdict: Outcome = "FAIL" if counts[1] or not counts[0] else "PASS"
     return CheckReport(path, found.name, verdict, counts[0], counts[1], counts[2], len(stages), tuple(stages))
+
+
+def _inference(path: Path, stages: list[StageResult]) -> StageResult:
+    """What a plugin that runs models says of a small forward pass; a model with faults is not run."""
+    failed = next((s for s in stages if s.outcome == "FAIL"), None)
+    if failed is not None:
+        return result(Stage.INFERENCE, "SKIP", f"not reached: {failed.title.lower()} failed")
+    try:
+        found: Finding | None = registry().manager.hook.hub_smoke_test(path=path)
+    except HubError as error:
+        return result(Stage.INFERENCE, "FAIL", error.message)
+    except Exception as error:
+        raise PluginError(f"raised {error!r} in its smoke test", file=path) from error
+    if found is None:
+        return result(Stage.INFERENCE, "SKIP", "no runtime plugin is installed")
+    return result(Stage.INFERENCE, found.outcome, found.detail)
 
 
 def _opened(path: Path, found: Format, stages: list[StageResult]) -> Model | HubError | None:

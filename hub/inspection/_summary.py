@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from hub.architectures import facts, family
-from hub.errors import MissingFact, UnsupportedFile
+from hub.errors import HubError, MissingFact, UnsupportedFile
 from hub.inspection._files import size_on_disk
 from hub.interface import Format
 from hub.ir import Config, Model, Tensor, Tokenizer
@@ -127,7 +127,7 @@ def summarize_path(path: Path) -> Summary:
         return summarize(path, *open_model(path))
     except UnsupportedFile as error:
         found = registry().find(path)
-        described = found.describe(path) if isinstance(found, Describes) else None
+        described = _described(found, path)
         if described is None:
             raise
         inner = described.get("metadata") or {}
@@ -135,6 +135,13 @@ def summarize_path(path: Path) -> Summary:
         metadata["architecture"] = metadata.pop("model_type", None)
         metadata.setdefault("name", inner.get("model_name"))
         return summarize(path, found, Model({}, metadata=metadata, notes=(error.message,)))
+
+
+def _described(found: Format, path: Path) -> Mapping[str, Any] | None:
+    try:
+        return found.describe(path) if isinstance(found, Describes) else None
+    except HubError:  # nothing can be shown either; the reader's error is the better one
+        return None
 
 
 def summarize(path: Path, found: Format, model: Model) -> Summary:
