@@ -11,12 +11,13 @@ and marks its functions with `hub.hookspecs.hookimpl`. All of them are optional.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
-    from hub.interface import Format
+    from hub.interface import Finding, Format
 
 GROUP = "hub.v1"
 
@@ -37,3 +38,11 @@ def hub_before_convert(plan: Any) -> None:
 @hookspec
 def hub_after_convert(report: Any) -> None:
     """Called with the `hub.pipeline.Report` when the target is in place."""
+
+
+@hookspec(firstresult=True)
+def hub_smoke_test(path: Path) -> Finding | None:
+    """What one small forward pass of the model at `path` showed, for the inference stage of `hub check`.
+
+    Called only for a model whose other stages hold. None leaves the answer to another plugin.
+    """

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hub.pipeline import Progress, Silent
-
 if TYPE_CHECKING:
     import rich.progress
+
+    from hub.pipeline import Progress
 
 
 class _Bar:
@@ -33,6 +33,8 @@ class _Bar:
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A progress display for the block; silent when standard error is not a terminal."""
+    from hub.pipeline import Silent
+
     if not sys.stderr.isatty():
         yield Silent()
         return

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from hub.plugins import registry
+
 Hub = Callable[..., Any]
 Document = Callable[..., tuple[int, Any]]
 
@@ -90,7 +92,7 @@ def test_check_passes_in_ten_stages(document: Document, model: Path) -> None:
     outcomes = {s["stage"]: s["outcome"] for s in said["stages"]}
     assert "FAIL" not in outcomes.values()
     assert all(outcomes[s] == "PASS" for s in ("header", "index", "tokenizer", "config", "architecture"))
-    assert outcomes["inference"] == "SKIP"
+    assert outcomes["inference"] == ("PASS" if "runtime" in {p.name for p in registry().plugins} else "SKIP")
     assert said["passed"] + said["skipped"] == 10
 
 
