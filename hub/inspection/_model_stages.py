@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from hub.architectures import Family, family
+from hub.architectures import Family, family, usual
 from hub.errors import HubError
 from hub.inspection._embedding import embedding
 from hub.inspection._stages import StageResult, faulty, result
@@ -93,7 +93,7 @@ def _spare_rows(model: Model) -> int:
 
 
 def _compare(known: Family, model: Model) -> _Comparison:
-    tensors: dict[str, Tensor] = {known.normal(name): t for name, t in model.tensors.items()}
+    tensors: dict[str, Tensor] = {t.name: t for _, t in usual(known, model.tensors)}
     aliases = {known.normal(name) for name in model.ties}
     spare = _spare_rows(model)
     shapes, missing, seen = [], [], set()

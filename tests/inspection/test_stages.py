@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hub.errors import DamagedFile
@@ -173,3 +174,21 @@ def test_what_is_in_no_table_is_skipped(make: Make) -> None:
     model = make(config={"model_type": "novel", "architectures": ["NovelForCausalLM"]}, naming="native")
     assert config_stage(model).outcome == architecture_stage(model).outcome == "SKIP"
     assert "novel" in architecture_stage(model).detail
+
+
+def test_fused_experts_count_as_the_experts_they_hold(make: Make) -> None:
+    """transformers 5 stores a layer's experts as one tensor."""
+    layer = "model.layers.{}.mlp.{}"
+    dense: dict[str, Any] = {layer.format(i, f"{n}_proj.weight"): None for i in (0, 1) for n in ("gate", "up", "down")}
+    facts = {"model_type": "qwen3_moe", "num_experts": 2, "moe_intermediate_size": 8, "head_dim": 8}
+    values = dict(dense)
+    for i in (0, 1):
+        values[layer.format(i, "gate.weight")] = np.ones((2, 32))
+        values[layer.format(i, "experts.gate_up_proj")] = np.ones((2, 16, 32))
+        values[layer.format(i, "experts.down_proj")] = np.ones((2, 32, 8))
+        for norm in ("q_norm", "k_norm"):
+            values[f"model.layers.{i}.self_attn.{norm}.weight"] = np.ones(8)
+    model = make(values, config=facts)
+    assert (config_stage(model).outcome, architecture_stage(model).outcome) == ("PASS", "PASS")
+    values[layer.format(1, "experts.gate_up_proj")] = np.ones((1, 16, 32))
+    assert architecture_stage(make(values, config=facts)).outcome == "FAIL"
