@@ -26,15 +26,15 @@ def added(i: int, content: str, special: bool = False, normalized: bool = False)
 
 
 def bpe(**parts: Any) -> dict[str, Any]:
-    model = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "\u0120a": 3}, "merges": [["a", "b"], ["\u0120", "a"]]}
-    base = {
+    vocab = {"a": 0, "b": 1, "ab": 2, "\u0120a": 3, "\u0120": 4}
+    base: dict[str, Any] = {
         "version": "1.0",
         "added_tokens": [],
         "normalizer": None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [SPLIT, BYTE_LEVEL]},
         "post_processor": None,
-        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
-        "model": {**model, "vocab": {**model["vocab"], "\u0120": 4}},
+        "decoder": BYTE_LEVEL,
+        "model": {"type": "BPE", "vocab": vocab, "merges": [["a", "b"], ["\u0120", "a"]]},
     }
     return base | parts
 
