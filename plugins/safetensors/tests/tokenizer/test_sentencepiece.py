@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hub.errors import DamagedFile
@@ -67,8 +69,11 @@ def test_damage_is_named(data: bytes, what: str) -> None:
 def test_sentencepiece_reads_the_same() -> None:
     library = pytest.importorskip("sentencepiece", reason="sentencepiece is not installed")
     processor = library.SentencePieceProcessor()
-    processor.LoadFromSerializedProto(serialize(MODEL))
-    assert [processor.IdToPiece(i) for i in range(4)] == [piece.text for piece in MODEL.pieces]
-    assert [processor.GetScore(i) for i in range(4)] == [piece.score for piece in MODEL.pieces]
+    all_bytes = [Piece(f"<0x{value:02X}>", 0.0, 6) for value in range(256)]
+    model = replace(MODEL, pieces=[*MODEL.pieces[:3], *all_bytes], charsmap=b"")
+    processor.LoadFromSerializedProto(serialize(model))
+    assert [processor.IdToPiece(i) for i in range(259)] == [piece.text for piece in model.pieces]
+    assert [processor.GetScore(i) for i in range(259)] == [piece.score for piece in model.pieces]
     assert [processor.IsUnknown(0), processor.IsControl(1), processor.IsByte(3)] == [True, True, True]
+    assert processor.encode("A") == [3 + ord("A")]
     assert (processor.unk_id(), processor.bos_id(), processor.eos_id()) == (0, 1, -1)

@@ -82,7 +82,7 @@ def model_file(tokenizer: Tokenizer) -> bytes:
         ModelProto(
             pieces=[_piece(tokenizer, i, unk) for i in range(n)],
             model_type=2 if is_bpe else 1,
-            byte_fallback=is_bpe,
+            byte_fallback=list(tokenizer.types or ()).count(TokenType.BYTE) == len(BYTE_FALLBACK),
             unk_id=unk,
             bos_id=special.get("bos", -1),
             eos_id=special.get("eos", -1),
