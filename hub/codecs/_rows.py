@@ -28,6 +28,7 @@ def span(tensor: Tensor, start: int, stop: int) -> Values:
     """
     if tensor.encoding.flat:
         return _flat_span(tensor, start, stop)
+    tensor = tensor.in_blocks()
     columns = max(1, tensor.columns)
     first, last = start // columns, -(-stop // columns)
     return values(tensor, first, last).reshape(-1)[start - first * columns : stop - first * columns]

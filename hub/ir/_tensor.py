@@ -97,6 +97,14 @@ class Tensor:
             raise ValueError(f"{self.name}: {self.encoding} of shape {self.shape} has no transpose by moving elements")
         return replace(self, shape=self.shape[::-1], rows=transposed(self.rows, self.encoding.nbytes))
 
+    def in_blocks(self) -> Tensor:
+        """A vector in a file as rows of one block each, so that a part of it can be read; others as they are."""
+        rows, block = self.rows, self.encoding.block
+        if self.encoding.flat or not isinstance(rows, FileRows) or rows.n != 1 or self.columns % block:
+            return self
+        n = self.columns // block
+        return replace(self, shape=(n, block), rows=FileRows(rows.file, rows.offset, n, self.encoding.nbytes))
+
     def pieces(self, values: int = 1 << 18) -> Iterator[tuple[int, int]]:
         """Row ranges of about `values` values each that cover the tensor in order."""
         step = max(1, values // max(1, self.columns))
