@@ -98,12 +98,16 @@ class Tensor:
         return replace(self, shape=self.shape[::-1], rows=transposed(self.rows, self.encoding.nbytes))
 
     def in_blocks(self) -> Tensor:
-        """A vector in a file as rows of one block each, so that a part of it can be read; others as they are."""
-        rows, block = self.rows, self.encoding.block
-        if self.encoding.flat or not isinstance(rows, FileRows) or rows.n != 1 or self.columns % block:
+        """A stored vector as rows of one block each, so that a part of it can be read; others as they are."""
+        rows, block, width = self.rows, self.encoding.block, self.encoding.nbytes
+        if self.encoding.flat or rows.n != 1 or self.columns % block:
             return self
         n = self.columns // block
-        return replace(self, shape=(n, block), rows=FileRows(rows.file, rows.offset, n, self.encoding.nbytes))
+        if isinstance(rows, FileRows):
+            return replace(self, shape=(n, block), rows=FileRows(rows.file, rows.offset, n, width))
+        if isinstance(rows, MemoryRows):
+            return replace(self, shape=(n, block), rows=MemoryRows(rows.data.reshape(n, width)))
+        return self
 
     def pieces(self, values: int = 1 << 18) -> Iterator[tuple[int, int]]:
         """Row ranges of about `values` values each that cover the tensor in order."""
