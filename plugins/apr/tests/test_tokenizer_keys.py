@@ -92,6 +92,30 @@ def test_keys_of_others() -> None:
     assert foreign_tokenizer({"tokenizer.vocabulary": ["a"], **odd}) == Tokenizer("spm", ["a"])
 
 
+REST: dict[str, object] = {
+    "kind": "bpe",
+    "pre": None,
+    "special": {},
+    "flags": {},
+    "token_type_count": None,
+    "charsmap": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kind", []), ("kind", "x"), ("special", 5), ("special", {"bos": "1"}), ("flags", {"add_bos": 1}), ("pre", 1),
+        ("chat_template", ["x"]), ("charsmap", "#"), ("tokens", [None]), ("scores", 3), ("merges", {}),
+        ("types", [True]),
+    ],
+)  # fmt: skip
+def test_a_member_of_another_type_is_named(key: str, value: object) -> None:
+    assert own_tokenizer({"hub.tokenizer": REST, "tokenizer.vocabulary": ["a"]}, HERE) == Tokenizer("bpe", ["a"])
+    with pytest.raises(DamagedFile, match=f"hub.tokenizer': '{key}'"):
+        own_tokenizer({"hub.tokenizer": {**REST, key: value}, "tokenizer.vocabulary": ["a"]}, HERE)
+
+
 @pytest.mark.parametrize("block", [{}, {"kind": "bpe"}, [], "x", None, {"hub.zlib": "####", "size": 3}])
 def test_a_damaged_block_is_named(block: object) -> None:
     with pytest.raises(DamagedFile, match=r"hub\.tokenizer"):

@@ -12,10 +12,15 @@ from hub_apr import _blocks
 from hub_apr._foreign import foreign_model, legacy_model
 from hub_apr._layout import parse_encodings, restore
 from hub_apr._packing import CODECS, Cache, PackedRows, Payload
+from hub_apr._shapes import Check, items, of, one_of, require, values
 from hub_apr._shards import from_manifest, is_manifest, with_siblings
 from hub_apr._suited import Undo
 from hub_apr._tokenizer_keys import OWN, foreign_tokenizer, own_tokenizer
 from hub_apr.container import BY_NAME, V1, Container, Entry, Legacy, open_any
+
+_TEXT = of(str)
+_ABOUT: dict[str, Check] = {"naming": one_of(("hf", "native")), "notes": items(_TEXT), "ties": values(_TEXT),
+                            "aliases": values(_TEXT), "metadata": of(dict)}  # fmt: skip
 
 
 def open_parts(path: Path) -> list[Container] | V1 | Legacy:
@@ -70,28 +75,23 @@ def _own_model(parts: Sequence[Container], metadata: Mapping[str, Any], path: Pa
         raise UnsupportedFile(
             f"was written with layout {metadata['hub.version']!r} of the hub keys, {_blocks.LAYOUT} is known", file=path
         )
-    blocks = {key: _block(metadata, key, path) for key in ("hub.model", "hub.config", "hub.files")}
-    about = blocks["hub.model"]
-    files = _blocks.Files(blocks["hub.files"], path)
-    try:
-        naming, notes, ties = about["naming"], tuple(about["notes"]), dict(about["ties"])
-        shown, hidden = dict(about["metadata"]), set(about["aliases"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"metadata 'hub.model' lacks a member: {error!r}", file=path) from None
-    tensors = _tensors(parts, metadata, path, hidden)
+    about = require(_block(metadata, "hub.model", path), _ABOUT, "hub.model", path)
+    config, files = _block(metadata, "hub.config", path), _blocks.Files(_block(metadata, "hub.files", path), path)
+    ties: dict[str, str] = about["ties"]
+    tensors = _tensors(parts, metadata, path, set(about["aliases"]))
     nowhere = [alias for alias, name in ties.items() if name not in tensors]
     if nowhere:
         raise DamagedFile("metadata 'hub.model' ties it to a tensor that is not there", file=path, tensor=nowhere[0])
     return Model(
         tensors=tensors,
-        config=Config(blocks["hub.config"], file=str(path)),
+        config=Config(config, file=str(path)),
         tokenizer=Lazy(lambda: own_tokenizer(metadata, path) if OWN in metadata else foreign_tokenizer(metadata)),
-        metadata={**shown, "format": "APR v2"},
+        metadata={**about["metadata"], "format": "APR v2"},
         ties=ties,
         files=files,
         source=Lazy(lambda: _block(metadata, "hub.source", path)),
-        naming="native" if naming == "native" else "hf",
-        notes=notes,
+        naming="native" if about["naming"] == "native" else "hf",
+        notes=tuple(about["notes"]),
         path=path,
     )
 
@@ -148,4 +148,5 @@ def _unpacked(
     n, columns = encoding.grid(shape)
     width, raw = encoding.row_nbytes(columns), encoding.size(shape)
     payload = Payload(part.image, part.position(entry), entry.size, raw, codec, planes, cache, entry.name)
+    payload.check()
     return Tensor(entry.name, shape, encoding, PackedRows(payload, n, width))

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hub.errors import DamagedFile
 from hub.ir import Tokenizer
 from hub_apr import _blocks
+from hub_apr._shapes import Check, either, items, of, one_of, opt, require, values
 
 # kind: (what a GGUF calls it, what the inference loader tells kinds by)
 _MODELS = {"bpe": ("gpt2", "BPE"), "spm": ("llama", "SentencePiece"), "unigram": ("t5", "Unigram"),
@@ -25,6 +27,16 @@ _SPECIAL = ("bos", "eos", "unk", "pad")
 _LISTS = {"tokens": "tokenizer.vocabulary", "merges": "tokenizer.merges", "scores": "tokenizer.scores",
           "types": "tokenizer.token_type"}  # fmt: skip
 OWN = "hub.tokenizer"
+
+_TEXT, _INT = of(str), of(int)
+_REST: dict[str, Check] = {
+    "kind": one_of(_MODELS), "pre": opt(_TEXT), "special": values(_INT), "flags": values(of(bool)),
+    "token_type_count": opt(_INT), "charsmap": opt(_TEXT),
+}  # fmt: skip
+_FIELDS: dict[str, Check] = {
+    "tokens": items(_TEXT), "merges": opt(items(_TEXT)), "scores": opt(items(of(int, float))),
+    "types": opt(items(_INT)), "chat_template": opt(either(_TEXT, values(_TEXT))),
+}  # fmt: skip
 
 
 def tokenizer_keys(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -95,12 +107,16 @@ def _scores(scores: Sequence[float], odd: dict[str, Any]) -> dict[str, Any]:
     if not all(map(math.isfinite, exact)):
         odd["scores"] = exact
         return {}
-    with np.errstate(over="ignore"):
-        narrow = np.array(exact, np.float32)
+    narrow = _narrow(exact)
     if not np.array_equal(narrow.astype(np.float64), exact):
         return {_LISTS["scores"]: exact}
     odd["score_type"] = "float32"
     return {_LISTS["scores"]: [float(str(score)) for score in narrow]}
+
+
+def _narrow(scores: Sequence[float]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.array(scores, np.float32)
 
 
 def _clean(text: str) -> str:
@@ -109,19 +125,18 @@ def _clean(text: str) -> str:
 
 def own_tokenizer(metadata: Mapping[str, Any], file: Path) -> Tokenizer:
     """The tokenizer that `tokenizer_keys` wrote, exactly as it was; `DamagedFile` when the keys do not fit."""
-    rest: dict[str, Any] = _blocks.unpack(metadata[OWN], OWN, file)
-    lists: dict[str, Any] = {name: metadata.get(key) for name, key in _LISTS.items()}
+    rest: dict[str, Any] = require(_blocks.unpack(metadata[OWN], OWN, file), _REST, OWN, file)
+    told = {**rest, **{name: rest.get(name, metadata.get(key)) for name, key in _LISTS.items()}}
+    told["chat_template"] = rest.get("chat_template", metadata.get("tokenizer.chat_template"))
+    require(told, _FIELDS, OWN, file)
+    if rest.get("score_type") == "float32":
+        told["scores"] = _narrow(told["scores"] or []).astype(np.float64).tolist()
     try:
-        lists |= {name: rest[name] for name in _LISTS if name in rest}
-        if rest.get("score_type") == "float32":
-            lists["scores"] = np.array(lists["scores"], np.float32).astype(np.float64).tolist()
-        template = rest["chat_template"] if "chat_template" in rest else metadata["tokenizer.chat_template"]
-        plain = {name: rest[name] for name in ("kind", "pre", "special", "flags", "token_type_count")}
-        charsmap = None if rest["charsmap"] is None else base64.b64decode(rest["charsmap"])
-        fields: dict[str, Any] = {**lists, **plain, "chat_template": template, "charsmap": charsmap}
-        return Tokenizer(**fields)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedFile(f"metadata {OWN!r} does not describe a tokenizer: {error!r}", file=file) from None
+        charsmap = None if rest["charsmap"] is None else base64.b64decode(rest["charsmap"], validate=True)
+    except ValueError as error:
+        raise DamagedFile(f"metadata {OWN!r}: 'charsmap' is no base64: {error}", file=file) from None
+    fields = {name: told[name] for name in (*_FIELDS, "kind", "pre", "special", "flags", "token_type_count")}
+    return Tokenizer(**fields, charsmap=charsmap)
 
 
 def foreign_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer | None:

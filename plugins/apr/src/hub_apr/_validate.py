@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hub.errors import DamagedFile, HubError
 from hub.interface import Finding, Outcome, Stage
-from hub_apr._packing import PackedRows
 from hub_apr._read import open_parts, read_model
 from hub_apr._shards import is_manifest
 from hub_apr.container import (
@@ -93,9 +92,6 @@ def _own_keys(path: Path) -> Iterator[Finding]:
         model.source.get()
         for name in model.files:
             model.files[name]
-        for tensor in model.tensors.values():
-            if isinstance(tensor.rows, PackedRows):
-                tensor.rows.payload.check()
     except HubError as error:
         yield _failed(Stage.METADATA, error)
 
