@@ -16,7 +16,8 @@ from hub.ir import ALIASES
 _ALIASES = ALIASES | {
     "hidden_act": ("hidden_activation", "activation_function", "activation"),
     "rope_theta": ("rotary_emb_base",),
-    "num_attention_heads": ("n_head", "n_heads"),
+    "hidden_size": ("n_embd", "n_embed", "d_model"),
+    "layer_norm_eps": ("layer_norm_epsilon", "norm_epsilon", "norm_eps"),
 }
 
 _MODEL_TYPES = {"gemma3": "gemma3_text"}  # a text model that its multimodal wrapper names

@@ -13,7 +13,7 @@ from hub.architectures._facts import facts
 from hub.errors import MissingFact
 from hub.ir import Config
 
-# Dimensions by letter, as the tables write them; D, Q and K are worked out.
+# Dimensions by letter, as the tables write them; D (head width), Q, K (all heads, all key heads) and G are worked out.
 DIMENSIONS = {
     "V": "vocab_size", "H": "hidden_size", "F": "intermediate_size", "P": "max_position_embeddings",
     "N": "num_attention_heads", "E": "num_experts", "M": "moe_intermediate_size",
@@ -170,8 +170,8 @@ def _letter(letter: str, config: Config) -> int:
         return config.head_dim
     if letter == "Q":
         return config.head_dim * config.require("num_attention_heads", int)
-    if letter == "K":
-        return config.head_dim * config.num_kv_heads
+    if letter in "GK":
+        return config.num_kv_heads * (config.head_dim if letter == "K" else 1)
     return config.require(DIMENSIONS[letter], int)
 
 

@@ -209,7 +209,33 @@ def test_an_architecture_in_no_table_is_said() -> None:
         to_canonical("mamba", {}, {})
 
 
-def test_olmo3_is_not_taken_for_olmo2(make_model: MakeModel) -> None:
-    kv, tensors = _native(make_model({**LLAMA, "model_type": "olmo2"}))
-    with pytest.raises(UnsupportedFile, match="OLMo 3"):
-        to_canonical("olmo2", kv | {"olmo2.attention.sliding_window": 4096}, tensors)
+def test_olmo2_with_a_window_is_olmo3(make_model: MakeModel) -> None:
+    more = {"num_hidden_layers": 5, "sliding_window": 8, "rope_theta": 6e5}
+    kv, tensors = _native(make_model({**LLAMA, **more, "model_type": "olmo3"}))
+    assert kv["olmo2.attention.sliding_window_pattern"] == [True, True, True, False, True]
+    config = to_canonical("olmo2", kv, tensors).config
+    assert (config["model_type"], config["sliding_window"]) == ("olmo3", 8)
+    assert [kind == "sliding_attention" for kind in config["layer_types"]] == [True, True, True, False, True]
+    assert config["rope_parameters"]["sliding_attention"]["rope_theta"] == 6e5
+    del kv["olmo2.attention.sliding_window_pattern"]  # llama.cpp's own: every fourth layer sees all
+    assert to_canonical("olmo2", kv, tensors).config["layer_types"] == config["layer_types"]
+
+
+def test_a_bert_file_without_token_types_keeps_its_names(make_model: MakeModel) -> None:
+    kv, tensors = _native(make_model({**LLAMA, "model_type": "bert", "type_vocab_size": 2}))
+    del tensors["token_types.weight"]
+    with pytest.raises(UnsupportedFile, match="DistilBERT"):
+        to_canonical("bert", kv, tensors)
+
+
+def test_inner_width_follows_the_rows(make_model: MakeModel) -> None:
+    kv, tensors = _native(make_model({**LLAMA, "model_type": "gpt2"}))
+    kv["gpt2.feed_forward_length"] = 64  # the converter writes four times the width
+    found = to_canonical("gpt2", kv, tensors)
+    assert found.config["n_inner"] == 8
+    assert any("feed_forward_length" in note for note in found.notes)
+
+
+def test_every_fourth_layer_of_smollm3_rotates_nothing(make_model: MakeModel) -> None:
+    kv, tensors = _native(make_model({**LLAMA, "model_type": "smollm3", "num_hidden_layers": 5}))
+    assert to_canonical("smollm3", kv, tensors).config["no_rope_layers"] == [1, 1, 1, 0, 1]

@@ -17,13 +17,17 @@ every_family = pytest.mark.parametrize("family", sorted(FAMILIES))
 BLOCKS = ("Q4_K", "Q8_0", "Q4_1", "IQ4_XS", "MXFP4", "F16")
 
 
+def _groups(family: str, heads: int, groups: int) -> int:
+    return {"gpt_bigcode": 1, **dict.fromkeys(("phi", "gpt2", "gpt_neox", "bert", "bloom"), heads)}.get(family, groups)
+
+
 def _config(family: str, heads: int = 4, groups: int = 2, head_dim: int = 64, **more: Any) -> dict[str, Any]:
     """Sizes that differ from each other; rows of 256 values, so that every block fits."""
     free = family not in {"gpt2", "gpt_neox", "falcon", "bert", "phi", "stablelm", "phi3", "granite", "starcoder2"}
     known = FAMILIES[family]
     values = {
         "num_hidden_layers": 2, "hidden_size": 256 if free else heads * head_dim, "num_attention_heads": heads,
-        "num_key_value_heads": heads if family in {"phi", "gpt2", "gpt_neox", "bert"} else groups,
+        "num_key_value_heads": _groups(family, heads, groups),
         "intermediate_size": 512, "vocab_size": 40, "max_position_embeddings": 2048 if family == "falcon" else 96,
         "type_vocab_size": 2, known.norm[0]: 1e-5,
     }  # fmt: skip
@@ -80,8 +84,8 @@ def test_variants_come_back(family: str, make_model: MakeModel) -> None:
     flags -= {"!two_norms&!parallel_attn", "bias"}  # llama.cpp has no such Falcon
     if family == "phi":
         flags -= {"qk_layernorm"}  # nor such Phi
-    if family in {"gemma", "gemma2"}:
-        flags -= {"!tie_word_embeddings"}  # nor a Gemma with an output of its own
+    if family in {"gemma", "gemma2", "cohere"}:
+        flags -= {"!tie_word_embeddings"}  # nor one of these with an output of its own
     for flag in sorted(flags):
         for value in (True, False):
             there, back = _there_and_back(make_model(_config(family, **{flag.lstrip("!"): value})))

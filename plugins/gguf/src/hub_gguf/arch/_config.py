@@ -138,7 +138,9 @@ def _dtype(tensors: Iterable[Tensor]) -> str:
 
 
 def family_of(arch: Arch, kv: Mapping[str, Any]) -> Family:
-    """Which of the architecture's families a file holds: llama with experts is Mixtral."""
+    """Which of the architecture's families a file holds: llama with experts is Mixtral, olmo2 with a window OLMo 3."""
     if arch.name == "llama" and kv.get("llama.expert_count"):
         return FAMILIES["mixtral"]
+    if arch.name == "olmo2" and kv.get("olmo2.attention.sliding_window"):
+        return FAMILIES["olmo3"]
     return FAMILIES[arch.families[0]]

@@ -18,12 +18,12 @@ from hub_gguf.container import ValueType
 U32, FLOAT, BOOL, STRING = ValueType.UINT32, ValueType.FLOAT32, ValueType.BOOL, ValueType.STRING
 
 _RANGES: dict[ValueType, tuple[float, float]] = {U32: (0, (1 << 32) - 1), FLOAT: (-3.4e38, 3.4e38)}
-_PYTHON: dict[ValueType, type] = {U32: int, FLOAT: float, BOOL: bool, STRING: str}
+_PYTHON: dict[ValueType, type] = {U32: int, FLOAT: float, BOOL: bool, STRING: str, ValueType.ARRAY: list}
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key under `{arch}.`: its `type`, the `fact` it carries, and a `rule` where that is not just written down.
+    """One key under `{arch}.`: its `type` (and an array's `item`), the `fact` it carries or the `rule` that makes it.
 
     With a `fact` it is read back by this table, without one by the functions of the config.
     """
@@ -31,6 +31,7 @@ class Key:
     type: ValueType
     fact: str = ""
     rule: Callable[[Config], Any] | None = None
+    item: ValueType | None = None
 
     def value(self, config: Config) -> Any:
         """The value to write, None when there is nothing to say; `MissingFact` when the config's is none."""
@@ -108,6 +109,16 @@ def _windowed(config: Config) -> int | None:
     return None if config.fact("sliding_window_pattern", int) == 1 else config.fact("sliding_window", int)
 
 
+def _sliding_layers(config: Config) -> list[bool] | None:
+    if not config.fact("sliding_window", int):
+        return None
+    stated = config.fact("layer_types", list)
+    if stated is not None:
+        return [kind == "sliding_attention" for kind in stated]
+    period = config.fact("sliding_window_pattern", int) or 4
+    return [(i + 1) % period != 0 for i in range(Key(U32, "num_hidden_layers").value(config) or 0)]
+
+
 KEYS: dict[str, Key] = {
     "block_count": Key(U32, "num_hidden_layers"),
     "context_length": Key(U32, "max_position_embeddings"),
@@ -120,6 +131,7 @@ KEYS: dict[str, Key] = {
     "attention.layer_norm_rms_epsilon": Key(FLOAT, "rms_norm_eps"),
     "attention.layer_norm_epsilon": Key(FLOAT, "layer_norm_eps"),
     "attention.sliding_window": Key(U32, "sliding_window"),
+    "attention.sliding_window_pattern": Key(ValueType.ARRAY, rule=_sliding_layers, item=BOOL),
     "attention.causal": Key(BOOL, rule=lambda _: False),
     "attention.scale": Key(FLOAT, "attention_multiplier"),
     "attn_logit_softcapping": Key(FLOAT, "attn_logit_softcapping"),
@@ -127,6 +139,7 @@ KEYS: dict[str, Key] = {
     "embedding_scale": Key(FLOAT, "embedding_multiplier"),
     "residual_scale": Key(FLOAT, "residual_multiplier"),
     "logit_scale": Key(FLOAT, "logits_scaling"),
+    "attention.clamp_kqv": Key(FLOAT, "clip_qkv"),
     "expert_count": Key(U32, "num_experts"),
     "expert_used_count": Key(U32, "num_experts_per_tok"),
     "expert_feed_forward_length": Key(U32, "moe_intermediate_size"),
@@ -157,6 +170,16 @@ WINDOW_OR_ZERO = Key(U32, "sliding_window", rule=lambda c: c.fact("sliding_windo
 WINDOWED = Key(U32, "sliding_window", rule=_windowed)
 HEADS_AGAIN = Key(U32, "num_key_value_heads", rule=lambda c: c.require("num_attention_heads", int))
 CONTEXT_2048 = Key(U32, "max_position_embeddings", rule=lambda _: 2048)
+
+NORM_TWICE = Key(FLOAT, rule=lambda c: c.fact("layer_norm_eps", float))
+LOGIT_SCALE = Key(FLOAT, "logit_scale")
+UNSCALED = Key(STRING, rule=lambda _: "none")
+UNSCALED_OR_LINEAR = Key(STRING, rule=lambda c: "linear" if _scaling(c, "linear") else "none")
+TRAINED_AT_LEAST = Key(
+    U32, "max_position_embeddings", lambda c: c.fact("model_max_length", int) or c.fact("max_position_embeddings", int)
+)
+FOUR_HIDDEN = Key(U32, rule=lambda c: 4 * c.require("hidden_size", int))
+SEQUENCE = Key(U32, "seq_length", lambda c: c.fact("seq_length", int) or c.require("hidden_size", int))
 
 _ROPE_SCALING = tuple(key for key in KEYS if key.startswith("rope.scaling.") and key != "rope.scaling.attn_factor")
 

@@ -21,6 +21,7 @@ WHOLE = {
     "embeddings.token_type_embeddings": "token_types",
     "embeddings.LayerNorm": "token_embd_norm",
     "transformer.wpe": "position_embd",
+    "transformer.word_embeddings_layernorm": "token_embd_norm",
     "model.norm": "output_norm",
     "model.final_layernorm": "output_norm",
     "transformer.ln_f": "output_norm",
@@ -33,6 +34,8 @@ WHOLE = {
 INNER = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
+    "post_self_attn_layernorm": "post_attention_norm",
+    "post_mlp_layernorm": "post_ffw_norm",
     "ln_1": "attn_norm",
     "ln_2": "ffn_norm",
     "ln_mlp": "attn_norm",

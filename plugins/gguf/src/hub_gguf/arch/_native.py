@@ -71,7 +71,7 @@ def keys_of(arch: Arch, facts: Config) -> dict[str, Value]:
         rule = arch.key(name)
         value = rule.value(facts)
         if value is not None:
-            keys[f"{arch.name}.{name}"] = Value(rule.type, value)
+            keys[f"{arch.name}.{name}"] = Value(rule.type, value, rule.item)
         elif name in NEEDED:
             raise MissingFact(
                 f"the configuration has no {rule.fact!r}, which {arch.name}.{name} says",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hub.errors import DamagedFile, UnsupportedFile
@@ -100,12 +100,40 @@ def _types(source: Source) -> None:
     if pooling is not None:
         source.notes.append(f"bert.pooling_type {pooling} has no place in config.json")
     tensor = source.tensors.get("token_types.weight")
-    source.values["type_vocab_size"] = 0 if tensor is None else tensor.shape[0]
+    if tensor is None:
+        raise UnsupportedFile("a bert file without token types holds a DistilBERT, which is in no table")
+    source.values["type_vocab_size"] = tensor.shape[0]
 
 
-def _window(source: Source) -> None:
-    if source.kv.get(f"{source.arch.name}.attention.sliding_window"):
-        raise UnsupportedFile("a sliding window in architecture olmo2 means OLMo 3, which is not converted")
+def _windows(source: Source) -> None:
+    """olmo2 (which is OLMo 3 when it has a window), exaone4: a window, and which layers look through it."""
+    values = source.values
+    stated = source.kv.get(f"{source.arch.name}.attention.sliding_window_pattern")
+    if values.get("sliding_window"):
+        listed = isinstance(stated, Sequence) and len(stated) == _layers(values)
+        sliding = list(stated) if listed else [(i + 1) % 4 != 0 for i in range(_layers(values))]  # type: ignore[arg-type]
+        values["layer_types"] = ["sliding_attention" if x else "full_attention" for x in sliding]
+    elif source.arch.name == "exaone4":
+        values["sliding_window"] = None
+        values["layer_types"] = ["full_attention"] * _layers(values)
+    if source.family.model_type == "olmo3":
+        # Both generations of transformers read what they know; the older one gives only full layers the scaling.
+        local = {"rope_type": "default", "rope_theta": values.get("rope_local_base_freq") or values["rope_theta"]}
+        full = {**(values["rope_scaling"] or {"rope_type": "default"}), "rope_theta": values["rope_theta"]}
+        values["rope_parameters"] = {"full_attention": full, "sliding_attention": local}
+
+
+def _no_rope(source: Source) -> None:
+    """smollm3: every fourth layer rotates nothing (llama.cpp's `n_no_rope_layer_step`)."""
+    source.values["no_rope_layers"] = [int((i + 1) % 4 != 0) for i in range(_layers(source.values))]
+
+
+def _inner(source: Source) -> None:
+    """gpt2, starcoder: the converter writes four times the width whatever the model has; the rows tell."""
+    up = source.tensors.get("blk.0.ffn_up.weight")
+    if up is not None and len(up.shape) == 2 and up.shape[0] != source.values.get("intermediate_size"):
+        source.values["intermediate_size"] = up.shape[0]
+        source.notes.append(f"feed_forward_length is wrong; the tensors have {up.shape[0]} rows")
 
 
 def _context(source: Source) -> None:
@@ -121,6 +149,9 @@ SPECIAL: dict[str, tuple[Callable[[Source], None], ...]] = {
     "qwen3moe": (_widths,),
     "falcon": (_falcon,),
     "bert": (_types,),
-    "olmo2": (_window,),
-    "gpt2": (_context,),
+    "olmo2": (_windows,),
+    "exaone4": (_windows,),
+    "gpt2": (_context, _inner),
+    "starcoder": (_inner,),
+    "smollm3": (_no_rope,),
 }
