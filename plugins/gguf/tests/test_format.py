@@ -160,6 +160,19 @@ def test_a_vocabulary_without_pre_tokenizer_asks_for_it(llama_file: Path, write_
     assert read_header(llama_file.with_name("pre.gguf")).plain["tokenizer.ggml.pre"] == "qwen2"
 
 
+def test_a_pre_tokenizer_that_the_user_names_replaces_the_one_of_the_file(
+    llama_file: Path, pass_on: Any, write_model: Any
+) -> None:
+    again = llama_file.with_name("again.gguf")
+    for model in (read(llama_file), pass_on(read(llama_file))):
+        plan = write_model(model, again, pre="qwen2")
+        tokenizer = read(again).tokenizer.get()
+        assert tokenizer is not None
+        assert tokenizer.pre == "qwen2"
+        assert [f.key for f in plan.facts if f.fate == "mapped"] == ["tokenizer.ggml.pre"]
+        again.unlink()
+
+
 def test_a_pre_tokenizer_for_no_vocabulary_is_refused(write_gguf: Any) -> None:
     with pytest.raises(UnsupportedFile, match="--pre has no effect"):
         GgufFormat().plan(read(write_gguf()), Options(pre="qwen2"))

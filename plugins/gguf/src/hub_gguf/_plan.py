@@ -12,12 +12,13 @@ from hub_gguf._block import Block, fit, put_back, read_block
 from hub_gguf._carrying import with_carried
 from hub_gguf._draft import Draft, Keys, read_again
 from hub_gguf._metadata import QUANTIZATION_VERSION, file_type, general_keys
-from hub_gguf._tokenizer import tokenizer_keys
+from hub_gguf._tokenizer import IMPLIED_PRE, tokenizer_keys
 from hub_gguf.arch import from_canonical
 from hub_gguf.container import Value, ValueType, shards
 
 ARCHITECTURE, FILE_TYPE = "general.architecture", "general.file_type"
 VERSION = "general.quantization_version"
+PRE = "tokenizer.ggml.pre"
 
 # Where llama.cpp's conversion script writes the file type: before these keys of an architecture, for some not at all.
 _AFTER_FILE_TYPE = (
@@ -147,7 +148,7 @@ def _file_type(draft: Draft) -> Value:
 
 def _kept_keys(draft: Draft, block: Block) -> Keys:
     keys = dict(block.keys)
-    changed = _changed_keys(draft, keys)
+    changed = _changed_keys(draft, keys) | _changed_pre(draft.tokenizer, keys)
     if any(block.encoding(p.tensor.name) != p.tensor.encoding.name for p in draft.tensors):
         changed[FILE_TYPE] = _file_type(draft)
         if VERSION not in keys and any(p.tensor.encoding.quantized for p in draft.tensors):
@@ -155,6 +156,14 @@ def _kept_keys(draft: Draft, block: Block) -> Keys:
     draft.facts += [Fact(key, "kept") for key in keys if key not in changed]
     draft.facts += [Fact(key, "mapped", _became(keys.get(key), value)) for key, value in changed.items()]
     return keys | changed
+
+
+def _changed_pre(tokenizer: Tokenizer | None, keys: Keys) -> Keys:
+    """The pre-tokenizer, where the model names another one than the file did (told by the user, or edited since)."""
+    if tokenizer is None or tokenizer.pre is None or "tokenizer.ggml.model" not in keys:
+        return {}
+    stated = keys[PRE].plain if PRE in keys else IMPLIED_PRE.get(keys["tokenizer.ggml.model"].plain)
+    return {} if stated == tokenizer.pre else {PRE: Value(ValueType.STRING, tokenizer.pre)}
 
 
 def _became(old: Value | None, new: Value) -> str:
