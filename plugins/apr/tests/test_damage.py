@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import lz4.block
@@ -15,8 +17,9 @@ import zstandard
 
 from hub.errors import DamagedFile, HubError, UnsupportedFile
 from hub.interface import Options
-from hub.ir import ENCODINGS, Config, Model, Tensor
+from hub.ir import ENCODINGS, Config, Lazy, Model, Tensor, Tokenizer
 from hub_apr import APR
+from hub_apr.container import parse_header
 
 Forge = Callable[..., Path]
 Write = Callable[..., Path]
@@ -201,6 +204,62 @@ def test_damaged_hub_keys(kind: str, write: Write) -> None:
     path = edited(write(sample()), **changes)  # type: ignore[arg-type]
     refused(path, says)
     assert [f.outcome for f in APR().validate(path) if f.stage == "metadata"][-1] == "FAIL"
+
+
+ODD: list[object] = [
+    None,
+    0,
+    -1,
+    1e9,
+    1 << 40,
+    True,
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    ["x"],
+    [1, 2],
+    {"hub.zlib": "", "size": 0},
+]
+
+
+def places(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if at:
+        yield at
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield from places(item, (*at, key))
+
+
+@pytest.mark.parametrize("options", [Options(), Options(compression="lz4")], ids=["plain", "packed"])
+def test_any_edit_of_the_metadata_is_read_or_refused(options: Options, write: Write, tmp_path: Path) -> None:
+    large = Tensor.from_bytes("large", (64, 64), ENCODINGS["F32"], bytes(range(64)) * 256)
+    tokenizer = Tokenizer("bpe", ["a", "b"], scores=[0.5, 1.0], types=[1, 1], merges=["a b"], special={"eos": 1})
+    model = replace(sample(), config=Config({"model_type": "gemma2"}), tokenizer=Lazy.of(tokenizer))
+    whole = write(replace(model, tensors={**model.tensors, "large": large}), options).read_bytes()
+    size, data = int.from_bytes(whole[20:24], "little"), int.from_bytes(whole[24:32], "little")
+    text = whole[64 : 64 + size]
+    path = tmp_path / "edited.apr"
+    for number, at in enumerate([*places(json.loads(text))] * 3):
+        metadata = json.loads(text)
+        spot = metadata
+        for key in at[:-1]:
+            spot = spot[key]
+        spot[at[-1]] = ODD[number % len(ODD)]
+        edit = json.dumps(metadata).encode()
+        end = 64 + -(-len(edit) // 64) * 64
+        moved = int.from_bytes(whole[32:40], "little") + end - data
+        header = parse_header(whole[:64], path)
+        head = replace(header, metadata_size=len(edit), tensor_index_offset=end, data_offset=moved).pack()
+        path.write_bytes((head + edit).ljust(end, b"\0") + whole[data:])
+        with contextlib.suppress(DamagedFile, UnsupportedFile):
+            found = APR().read(path)
+            (found.tokenizer.get(), found.source.get(), dict(found.files))
+            assert [tensor.read() for tensor in found.tensors.values()]
+            APR().plan(found, Options())
+        assert list(APR().validate(path))
 
 
 def test_damaged_files_and_source_are_named_when_asked_for(write: Write) -> None:

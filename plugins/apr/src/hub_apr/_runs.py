@@ -24,7 +24,8 @@ _LAYER = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn
 def missing(metadata: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """Why `apr run` would not compute with a file of this metadata and these tensors; empty when it would.
 
-    Encodings are not looked at. Source: the loader's requirements as the format's reference text lists them.
+    Encodings are not looked at, nor the names of experts, which nothing documents. Source: the loader's requirements as
+    the format's reference text lists them.
     """
     return [*_keys(metadata), *_names(metadata, shapes), *_table(metadata, shapes), *_tokenizer(metadata)]
 
@@ -42,10 +43,11 @@ def _keys(metadata: Mapping[str, Any]) -> list[str]:
 
 
 def _names(metadata: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    layers = field(metadata, "num_layers")
+    layers, experts = field(metadata, "num_layers"), field(metadata, "num_experts")
     pairs = dict(_ENDS)
+    layer = {hf: gguf for hf, gguf in _LAYER.items() if not (experts and hf.startswith("mlp."))}
     for i in range(min(layers, _BOUNDS["num_layers"]) if type(layers) is int else 0):
-        pairs |= {f"model.layers.{i}.{hf}.weight": f"blk.{i}.{gguf}.weight" for hf, gguf in _LAYER.items()}
+        pairs |= {f"model.layers.{i}.{hf}.weight": f"blk.{i}.{gguf}.weight" for hf, gguf in layer.items()}
     return [f"no tensor {hf}" for hf, gguf in pairs.items() if hf not in shapes and gguf not in shapes]
 
 
