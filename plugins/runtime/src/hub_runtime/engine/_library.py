@@ -10,15 +10,16 @@ from typing import Any
 from hub.errors import HubError
 
 # Levels of ggml_log_level (ggml.h).
-_WARN, _ERROR, _CONTINUED = 2, 3, 5
+_DEBUG, _WARN, _ERROR, _CONTINUED = 1, 3, 4, 5
 _KEPT = 400
 
 
 class Log:
-    """The last lines that llama.cpp logged: (level, text), the newest last."""
+    """The last lines that llama.cpp logged: (level, text), the newest last; those for its own developers left out."""
 
     def __init__(self) -> None:
         self.lines: deque[tuple[int, str]] = deque(maxlen=_KEPT)
+        self._level = 0
         self._callback: object = None
 
     def attach(self, library: Any) -> None:
@@ -28,6 +29,9 @@ class Log:
 
     def _take(self, level: int, text: bytes, _: object) -> None:
         line = text.decode("utf-8", "replace").rstrip("\n")
+        self._level = self._level if level == _CONTINUED else level
+        if self._level == _DEBUG:
+            return
         if level == _CONTINUED and self.lines:
             before, start = self.lines.pop()
             self.lines.append((before, start + line))
