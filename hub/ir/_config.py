@@ -46,7 +46,7 @@ class Config(Mapping[str, Any]):
             value = self._values.get(name)
             if value is None:
                 continue
-            if kind is float and type(value) is int:
+            if kind is float and type(value) is int and value.bit_length() < 1024:
                 value = float(value)
             if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
                 raise MissingFact(f"config {name!r} is {value!r}, {kind.__name__} was expected", file=self._file)
@@ -80,4 +80,7 @@ class Config(Mapping[str, Any]):
     def head_dim(self) -> int:
         """Width of one head; hidden_size / heads where config.json does not state it."""
         stated = self.fact("head_dim", int)
-        return stated or self.require("hidden_size", int) // self.require("num_attention_heads", int)
+        heads = self.require("num_attention_heads", int) if not stated else 1
+        if heads < 1:
+            raise MissingFact(f"config 'num_attention_heads' is {heads}, at least 1 was expected", file=self._file)
+        return stated or self.require("hidden_size", int) // heads
