@@ -64,8 +64,11 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of case names")
-    parser.add_argument("--keep", type=Path, help="leave the models and files in this folder")
-    return parser.parse_args()
+    parser.add_argument("--keep", type=Path, help="leave the models and files in this new folder")
+    arguments = parser.parse_args()
+    if arguments.keep and arguments.keep.exists():
+        parser.error(f"{arguments.keep} exists already")
+    return arguments
 
 
 def _quiet() -> None:

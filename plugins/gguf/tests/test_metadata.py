@@ -92,6 +92,12 @@ def test_a_sampling_parameter_that_is_no_number_is_left_out(value: Any) -> None:
     assert [key for key in keys if key.startswith("general.sampling.")] == ["general.sampling.top_p"]
 
 
+def test_a_files_extension_is_no_part_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "tiny-1.5B.apr").touch()
+    for path in (tmp_path / "tiny-1.5B.apr", tmp_path / "tiny-1.5B"):
+        assert general_keys(Model({}, path=path), TENSORS)["general.name"].data == "Tiny 1.5B"
+
+
 def test_broken_generation_config_stops_nothing() -> None:
     for broken in (b"{", b"[1]", b"[" * 100_000, b"\xff"):
         model = Model({}, metadata={"name": "n"}, files={"generation_config.json": broken})

@@ -185,7 +185,8 @@ def _card(model: Model, tensors: Shapes, target_name: str | None) -> Keys:
     ids = [stated] if isinstance(stated, str) and stated.count("/") <= 1 else []
     if found["name"] in [model_id.rpartition("/")[2] for model_id in ids]:
         found["name"] = None
-    ids += [model.path.name] if model.path else [target_name] if target_name else []
+    path = model.path
+    ids += [path.stem if path.is_file() else path.name] if path else [target_name] if target_name else []
     for model_id in ids:
         parts = _titled(name_parts(model_id, _count(tensors)))
         for key in _FROM_NAME:
