@@ -73,13 +73,11 @@ def read_scoreless(folder: Folder) -> Tokenizer:
         bounded(max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1)), "tokenizer.json")
     )
     scores = _merge_scores(folder.model.get("merges") or [])
-    unk = folder.model.get("unk_token")
+    kinds = {token: TokenType.BYTE for token in BYTE_FALLBACK} | {folder.model.get("unk_token"): TokenType.UNKNOWN}
     for i, token in vocabulary.tokens.items():
-        kind = TokenType.BYTE if token in BYTE_FALLBACK else TokenType.NORMAL
-        pieces.put(i, token, scores.get(token, 0.0), TokenType.UNKNOWN if token == unk else kind)
+        pieces.put(i, token, scores.get(token, ADDED_SCORE), kinds.get(token, TokenType.NORMAL))
     for i, added in vocabulary.added.items():
-        if added["content"] != unk:
-            pieces.put(i, *_added_piece(folder, added))
+        pieces.put(i, *_added_piece(folder, added))
     return _tokenizer(folder, pieces)
 
 
