@@ -73,7 +73,7 @@ def read_scoreless(folder: Folder) -> Tokenizer:
         bounded(max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1)), "tokenizer.json")
     )
     scores = _merge_scores(folder.model.get("merges") or [])
-    kinds = {token: TokenType.BYTE for token in BYTE_FALLBACK} | {folder.model.get("unk_token"): TokenType.UNKNOWN}
+    kinds = dict.fromkeys(BYTE_FALLBACK, TokenType.BYTE) | {folder.model.get("unk_token"): TokenType.UNKNOWN}
     for i, token in vocabulary.tokens.items():
         pieces.put(i, token, scores.get(token, ADDED_SCORE), kinds.get(token, TokenType.NORMAL))
     for i, added in vocabulary.added.items():
