@@ -12,6 +12,7 @@ context (continuous batching) and `Generation` is one answer with its text, fini
 
 from hub_runtime.engine._context import POOLINGS, Batch, Context, NodeCallback
 from hub_runtime.engine._devices import ALL_LAYERS, Device, default_threads, devices
+from hub_runtime.engine._embed import embed
 from hub_runtime.engine._generation import (
     Alternative,
     Counters,
@@ -58,6 +59,7 @@ __all__ = [
     "best",
     "default_threads",
     "devices",
+    "embed",
     "gbnf_of_schema",
     "generate",
     "generate_all",

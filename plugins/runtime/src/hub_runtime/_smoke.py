@@ -1,0 +1,31 @@
+"""The inference stage of `hub check`: one small forward pass, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from hub.hookspecs import hookimpl
+from hub.interface import Finding, Stage
+
+_SECONDS = 600  # a large model is converted and read within this
+
+
+@hookimpl
+def hub_smoke_test(path: Path) -> Finding:
+    """Load the model, compute a few tokens and look at the logits.
+
+    In another process: on a model that it does not expect, llama.cpp may end the process it runs in.
+    """
+    command = [sys.executable, "-m", "hub_runtime.smoke", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return Finding(Stage.INFERENCE, "FAIL", f"a forward pass took longer than {_SECONDS} s")
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        return Finding(Stage.INFERENCE, "FAIL", f"llama.cpp ended with code {done.returncode}: {last}")
+    found = json.loads(done.stdout)
+    return Finding(Stage.INFERENCE, found["outcome"], found["detail"])

@@ -1,0 +1,1 @@
+"""The commands: one module each, importing nothing heavy until it runs."""

@@ -1,0 +1,59 @@
+"""From a path in any format to a model in memory: what every command and the server start with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.errors import DamagedFile
+from hub.pipeline import Progress
+from hub.plugins import registry
+from hub_runtime.bridge import Way, as_gguf
+from hub_runtime.engine import Adapter, LoadedModel, load
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which model to load and how; see `hub_runtime.bridge.as_gguf` and `hub_runtime.engine.load`."""
+
+    path: Path
+    gpu_layers: int | None = None
+    lora: Sequence[Adapter] = ()
+    bridge: Way = "cache"
+    assume: Sequence[str] = ()
+    pre: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in memory: `model`, the `format` of its file, and whether the bridge `converted` it now, in how long."""
+
+    model: LoadedModel
+    format: str
+    converted: bool
+    bridge_seconds: float
+
+    def __enter__(self) -> Loaded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.model.close()
+
+
+def load_any(wanted: Wanted, progress: Progress | None = None) -> Loaded:
+    """Load the model at `wanted.path`, whatever its format; close it, or use it as a context manager."""
+    for adapter in wanted.lora:
+        _refuse_damaged_adapter(adapter.path)
+    with as_gguf(
+        wanted.path, way=wanted.bridge, assume=wanted.assume, pre=wanted.pre, progress=progress
+    ) as gguf:  # the mapping outlives the file's name
+        model = load(gguf.path, gpu_layers=wanted.gpu_layers, lora=wanted.lora)
+        return Loaded(model, gguf.format, gguf.made, gguf.seconds)
+
+
+def _refuse_damaged_adapter(path: Path) -> None:
+    """`DamagedFile` when the structure of a LoRA adapter is broken; only GGUF ones are taken."""
+    for finding in registry().named("gguf").validate(path):
+        if finding.outcome == "FAIL":
+            raise DamagedFile(f"{finding.stage}: {finding.detail}", file=path, offset=finding.offset)
