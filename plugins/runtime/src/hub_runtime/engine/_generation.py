@@ -27,12 +27,16 @@ class PromptTooLong(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to generate: token ids of the prompt, at most `max_tokens` more (None: as many as fit), `stop` strings."""
+    """What to generate: token ids of the prompt, at most `max_tokens` more (None: as many as fit), `stop` strings.
+
+    `endless` goes on behind tokens that end an answer, as measurements of speed want it.
+    """
 
     prompt: Sequence[int]
     settings: Settings = field(default_factory=Settings)
     max_tokens: int | None = None
     stop: Sequence[str] = ()
+    endless: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt:

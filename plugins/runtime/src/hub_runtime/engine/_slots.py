@@ -149,7 +149,7 @@ class Slots:
             raise RuntimeError("the slot is not in use")
         logits = self.context.logits(index)
         chosen = sampler.sample(logits)
-        ends = self._vocab.ends(chosen)
+        ends = self._vocab.ends(chosen) and not generation.request.endless
         piece = b"" if ends else self._vocab.piece(chosen)
         text = generation.take(chosen, piece, ends=ends, full=len(slot.held) + 1 >= self._limit)
         logprob, top = self._probabilities(logits, chosen, generation)
