@@ -67,6 +67,16 @@ def open_model(path: Path | str, from_: str | None = None, assume: Iterable[str]
     )
     stated = assumptions(assume)
     if stated:
-        notes = tuple(f"assumed: {key} = {json.dumps(value)}" for key, value in stated.items())
+        notes = tuple(_assumed(key, value, model) for key, value in stated.items())
         model = replace(model, config=model.config.merged(stated), notes=model.notes + notes)
     return found, replace(model, path=path)
+
+
+def _assumed(key: str, value: Any, model: Model) -> str:
+    """The note on a fact that the user states; `UsageError` when the model states the same."""
+    known = model.config.get(key)
+    if known is None:
+        return f"assumed: {key} = {json.dumps(value)}"
+    if known == value:
+        raise UsageError(f"--assume {key} has no effect: the model says the same")
+    return f"assumed: {key} = {json.dumps(value)}, where the model says {json.dumps(known)}"

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from hub import __version__
 from hub.cli import _extensions
-from hub.errors import HubError
+from hub.errors import HubError, UsageError
 
 # In the order of `hub --help`. Command NAME is the function, or group, NAME of the module `hub.cli._NAME`.
 COMMANDS = ("convert", "inspect", "tensors", "check", "validate", "diff", "formats", "plugins", "demo", "runtime")
@@ -108,6 +108,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)
     try:
+        _check_filled(args)
         code = app(args or ["--help"], prog_name="hub", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -117,6 +118,12 @@ def main(args: Sequence[str] | None = None) -> int:
         code = _failed(error)
     _warn()
     return code if isinstance(code, int) else 0
+
+
+def _check_filled(args: Sequence[str]) -> None:
+    """An empty path would mean the working directory; most often it is a shell variable that is not set."""
+    if "" in args and args[0] in COMMANDS:
+        raise UsageError("an argument is empty")
 
 
 def _terminated(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is signal's

@@ -11,11 +11,10 @@ from hub.architectures import family, usual
 from hub.errors import UsageError
 from hub.inspection._facts_diff import FactDifference, compare_facts
 from hub.inspection._numbers import counted
-from hub.inspection._tensors import matches
 from hub.inspection._threads import in_order
 from hub.ir import Model, Tensor
 from hub.opening import open_model
-from hub.pipeline import Progress, Silent
+from hub.pipeline import Progress, Silent, matches
 from hub.pipeline.compare import Comparison, compare_tensors
 
 Verdict = Literal[

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hub.errors import HubError, UnsupportedFile, UsageError
 from hub.inspection._stats import Stats, scan_all
 from hub.ir import Model, Tensor
-from hub.pipeline import Progress
+from hub.pipeline import Progress, matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,6 @@ class TensorList:
     bytes: int
     ties: dict[str, str]
     tensors: tuple[TensorLine, ...]
-
-
-def matches(name: str, pattern: str) -> bool:
-    """True when `name` holds `pattern`, or matches it as a glob."""
-    return pattern in name or fnmatchcase(name, pattern)
 
 
 def select(model: Model, pattern: str | None) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from hub.pipeline._convert import Failed, Request, choose_format, convert
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget, each
-from hub.pipeline._encode import Rule, encoded
+from hub.pipeline._encode import Rule, encoded, matches
 from hub.pipeline._report import Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
@@ -25,6 +25,7 @@ __all__ = [
     "default_budget",
     "each",
     "encoded",
+    "matches",
     "planned_changes",
     "verify",
 ]

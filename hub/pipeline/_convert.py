@@ -13,7 +13,7 @@ from hub.interface import Fact, Format, Options, Plan
 from hub.ir import Lazy, Model, Tokenizer
 from hub.opening import open_model
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
-from hub.pipeline._encode import Rule, encoded, reasons_of
+from hub.pipeline._encode import Rule, check_effect, encoded, reasons_of
 from hub.pipeline._report import Outcome, Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
@@ -54,8 +54,10 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     request = replace(request, options=replace(request.options, folder=folder))
     source_format, opened = open_model(request.source, request.from_, request.assume)
     model = _told(opened, request.options.pre)
-    wanted, reasons = encoded(model, [Rule.parse(text) for text in request.encode])
+    rules = [Rule.parse(text) for text in request.encode]
+    wanted, reasons = encoded(model, rules)
     plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options))
+    check_effect(rules, model, wanted, plan)
     _check_mapped(plan, model, source_format, request)
     report = _planned(request, source_format, target_format, model, plan, reasons)
     registry().manager.hook.hub_before_convert(plan=plan)

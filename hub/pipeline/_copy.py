@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
+from hub.errors import UsageError
 from hub.interface import Placement
 from hub.ir import Bytes, FileRows, Rows, Tensor
 
@@ -19,6 +20,7 @@ _END = object()
 
 DEFAULT_MEMORY = 64 << 20
 _PIECE_VALUES = 1 << 18
+_FEWEST_VALUES = 1 << 10
 _PER_VALUE = 32  # a value in flight: source blocks, decoded float32, scratch, result
 
 
@@ -52,13 +54,20 @@ class Budget:
     @property
     def values(self) -> int:
         """Values of one piece of work: as many as fit the memory, no more than the cache likes."""
-        return max(1024, min(_PIECE_VALUES, self.memory // (self.jobs * _PER_VALUE)))
+        return max(_FEWEST_VALUES, min(_PIECE_VALUES, self.memory // (self.jobs * _PER_VALUE)))
 
 
 def default_budget(jobs: int | None = None, memory: int | None = None) -> Budget:
-    """A budget with one worker per core that this process may use."""
+    """A budget with one worker per core that this process may use, fewer where `memory` does not feed as many.
+
+    `UsageError` when `memory` is too little for one, or for the `jobs` asked for.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Budget(jobs or cores, memory or DEFAULT_MEMORY)
+    memory = DEFAULT_MEMORY if memory is None else memory
+    least = _FEWEST_VALUES * _PER_VALUE
+    if memory < (jobs or 1) * least:
+        raise UsageError(f"--memory of {memory} bytes is too little: each worker takes {least} at least")
+    return Budget(jobs or min(cores, memory // least), memory)
 
 
 @dataclass(frozen=True, slots=True)

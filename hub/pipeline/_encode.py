@@ -8,12 +8,18 @@ from fnmatch import fnmatchcase
 
 from hub import codecs
 from hub.errors import UsageError
+from hub.interface import Plan, PlannedTensor
 from hub.ir import ENCODINGS, Encoding, Model, Tensor
+
+
+def matches(name: str, pattern: str) -> bool:
+    """True when `name` holds `pattern`, or matches it as a glob."""
+    return pattern in name or fnmatchcase(name, pattern)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Encode tensors whose canonical name matches `pattern` (shell style) as `encoding`.
+    """Encode tensors whose canonical name holds `pattern`, or matches it as a glob, as `encoding`.
 
     Without a pattern it means every matrix of numbers; vectors (norms, biases) keep what they have.
     """
@@ -34,7 +40,7 @@ class Rule:
     def wants(self, tensor: Tensor) -> bool:
         """True when the rule speaks of this tensor."""
         if self.pattern is not None:
-            return fnmatchcase(tensor.name, self.pattern)
+            return matches(tensor.name, self.pattern)
         return len(tensor.shape) >= 2 and tensor.encoding.kind in {"float", "block"}
 
     def fits(self, tensor: Tensor) -> bool:
@@ -66,6 +72,24 @@ def encoded(model: Model, rules: Sequence[Rule]) -> tuple[Model, dict[str, str]]
             where = f" matching {rule.pattern!r}" if rule.pattern else ""
             raise UsageError(f"--encode {rule.encoding.name.lower()} changes nothing: no other tensor{where} to encode")
     return replace(model, tensors=tensors), reasons
+
+
+def check_effect(rules: Sequence[Rule], before: Model, wanted: Model, plan: Plan) -> None:
+    """`UsageError` when nothing that a rule changed is written in its encoding: the format wants another one.
+
+    As many bytes as the encoding takes will do too: a format may carry the blocks as plain bytes.
+    """
+    for rule in rules:
+        touched = {n for n, t in wanted.tensors.items() if t.encoding == rule.encoding != before.tensors[n].encoding}
+        written = [p for p in plan.tensors if not touched.isdisjoint(p.sources)]
+        if not any(p.tensor.encoding == rule.encoding or _carried(p, wanted) for p in written):
+            instead = " and ".join(sorted({p.tensor.encoding.name for p in written}))
+            why = f"{plan.format} writes {instead} there" if instead else "no row is made of whole blocks"
+            raise UsageError(f"--encode {rule.encoding.name.lower()} has no effect: {why}")
+
+
+def _carried(planned: PlannedTensor, wanted: Model) -> bool:
+    return planned.tensor.nbytes == sum(wanted.tensors[name].nbytes for name in planned.sources)
 
 
 def reasons_of(sources: Sequence[str], reasons: Mapping[str, str]) -> str:

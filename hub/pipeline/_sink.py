@@ -31,6 +31,10 @@ class Target:
         parent = self.path.absolute().parent
         if not parent.is_dir():
             raise HubError("the folder to write into does not exist", file=parent, hint="create it first")
+        if self.folder and self.path.exists() and not self.path.is_dir():
+            raise TargetExists("is no folder; a folder would be written there", file=self.path)
+        if not self.folder and self.path.is_dir():
+            raise TargetExists("is a folder; a file would be written there", file=self.path)
         if not self.folder and self.path.exists() and not self.overwrite:
             raise TargetExists("exists already", file=self.path, hint="--force replaces it")
         self._stage = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=parent))
@@ -65,9 +69,7 @@ class Target:
     def create(self, name: str | None = None) -> Path:
         """A fresh path under its final name; `TargetExists` when that name is taken and may not be replaced."""
         name = name or self.path.name
-        final = self._final(name)
-        if final.exists() and not self.overwrite:
-            raise TargetExists("exists already", file=final, hint="--force replaces it")
+        self._check_free(self._final(name))
         path = self.stage / name
         if not path.resolve().is_relative_to(self.stage.resolve()):
             raise HubError(f"a file named {name!r} would lie outside the target", file=self.path)
@@ -95,11 +97,17 @@ class Target:
             self._stage = None
             return [self.path]
         finals = [self._final(str(path.relative_to(self.stage))) for path in self._made]
+        for final in finals:  # once more: another run may have been faster
+            self._check_free(final)
         for path, final in zip(self._made, finals, strict=True):
             final.parent.mkdir(parents=True, exist_ok=True)
             path.replace(final)
         _sync(self.path.absolute().parent)
         return [self.path] if self.folder else finals
+
+    def _check_free(self, final: Path) -> None:
+        if final.exists() and not self.overwrite:
+            raise TargetExists("exists already", file=final, hint="--force replaces it")
 
     def _final(self, name: str) -> Path:
         return (self.path if self.folder else self.path.parent) / name

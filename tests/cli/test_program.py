@@ -90,7 +90,15 @@ def test_the_version(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [("frobnicate",), ("inspect",), ("inspect", "--bogus", "m"), ("diff", "a"), ("diff", "a", "b", "--tolerance", "x")],
+    [
+        ("frobnicate",),
+        ("inspect",),
+        ("convert", "a.gguf", ""),
+        ("inspect", ""),
+        ("inspect", "--bogus", "m"),
+        ("diff", "a"),
+        ("diff", "a", "b", "--tolerance", "x"),
+    ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(hub: Hub, args: tuple[str, ...]) -> None:
     ran = hub(*args)

@@ -106,8 +106,34 @@ def test_an_unmapped_tensor_stops_the_conversion_unless_allowed(make_gguf: Calla
 
 def test_an_assumption_is_recorded(tiny_gguf: Path, tmp_path: Path) -> None:
     report = convert(Request(tiny_gguf, tmp_path / "out", assume=["rope_theta=5000.0"]))
-    assert "assumed: rope_theta = 5000.0" in report.notes
+    assert "assumed: rope_theta = 5000.0, where the model says 10000.0" in report.notes
     assert json.loads((tmp_path / "out" / "config.json").read_text())["rope_theta"] == 5000.0
+
+
+def test_an_assumption_of_what_the_model_says_is_an_error(tiny_gguf: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--assume rope_theta has no effect"):
+        convert(Request(tiny_gguf, tmp_path / "out", assume=["rope_theta=10000.0"]))
+
+
+@pytest.mark.parametrize(
+    ("rule", "options", "target", "instead"),
+    [
+        ("f16:*norm*", Options(), "out.gguf", "gguf writes F32 there"),
+        ("f8_e4m3", Options(), "out.gguf", "gguf writes F16 there|gguf writes F32 there"),
+        ("q4_0", Options(portable=True), "out.apr", "apr writes F32 there"),
+    ],
+)
+def test_a_rule_that_the_format_undoes_is_an_error(
+    tiny_gguf: Path, tmp_path: Path, rule: str, options: Options, target: str, instead: str
+) -> None:
+    with pytest.raises(UsageError, match=f"--encode {rule.partition(':')[0]} has no effect: ({instead})"):
+        convert(Request(tiny_gguf, tmp_path / target, encode=[rule], options=options))
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.gguf"]
+
+
+def test_a_rule_whose_blocks_are_carried_has_its_effect(tiny_gguf: Path, tmp_path: Path) -> None:
+    report = convert(Request(tiny_gguf, tmp_path / "out.apr", encode=["q4_0"]))
+    assert report.counts["re-encoded"] == 9
 
 
 def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:

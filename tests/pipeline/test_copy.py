@@ -8,7 +8,7 @@ import pytest
 
 from hub.errors import DamagedFile, UsageError
 from hub.ir import F32, File, Tensor
-from hub.pipeline import Budget, Copier, Silent, each
+from hub.pipeline import Budget, Copier, Silent, default_budget, each
 
 
 class Counting(Silent):
@@ -98,3 +98,12 @@ def test_each_raises_what_the_items_raise() -> None:
 def test_memory_bounds_the_pieces() -> None:
     assert Budget(4, 1 << 20).values * 4 * 32 <= 1 << 20
     assert Budget(1, 1 << 40).values == 1 << 18
+
+
+def test_a_budget_feeds_every_worker() -> None:
+    least = 1 << 15
+    assert default_budget(memory=least).jobs == 1
+    assert default_budget(jobs=3, memory=3 * least).values == 1 << 10
+    for jobs, memory in ((None, 0), (None, least - 1), (2, 2 * least - 1)):
+        with pytest.raises(UsageError, match="--memory of"):
+            default_budget(jobs, memory)

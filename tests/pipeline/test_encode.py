@@ -34,6 +34,13 @@ def test_the_last_rule_that_matches_counts(model: Model) -> None:
     assert encodings(done) == {"a.weight": "Q8_0", "b.weight": "BF16", "norm.weight": "F16"}
 
 
+@pytest.mark.parametrize("pattern", ["a.", "a.weight", "a.*", "?.weigh[t]", "a.we"])
+def test_a_pattern_is_a_part_of_the_name_or_a_glob(model: Model, pattern: str) -> None:
+    done, _ = encoded(model, [Rule.parse(f"q8_0:{pattern}")])
+    assert encodings(done)["a.weight"] == "Q8_0"
+    assert encodings(done)["norm.weight"] == "F32"
+
+
 def test_rows_that_are_not_whole_blocks_are_kept_and_said(model: Model) -> None:
     done, reasons = encoded(model, [Rule.parse("q8_0")])
     assert encodings(done)["b.weight"] == "F32"

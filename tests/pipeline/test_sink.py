@@ -23,6 +23,30 @@ def test_nothing_is_at_the_target_until_commit(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_slower_of_two_runs_replaces_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    with target(path) as slow:
+        slow.create().write_bytes(b"slow")
+        with target(path) as fast:
+            fast.create().write_bytes(b"fast")
+            fast.commit()
+        with pytest.raises(TargetExists, match="--force"):
+            slow.commit()
+    assert path.read_bytes() == b"fast"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_file_replaces_no_folder_and_a_folder_no_file(tmp_path: Path, folder: bool) -> None:
+    path = tmp_path / "model"
+    if folder:
+        path.touch()
+    else:
+        path.mkdir()
+    with pytest.raises(TargetExists, match="folder"), target(path, folder=folder, overwrite=True):
+        pass
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])
 def test_an_interruption_leaves_nothing_behind(tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error), target(tmp_path / "model.gguf") as sink:
