@@ -3,7 +3,8 @@
 `vocabulary` is "spm:<family>" or the name of a pre-tokenizer, "bert-bge" for WordPiece. `lost` names configuration keys
 that llama.cpp's script leaves out of the file and nothing in it implies: a model read back from that file alone
 cannot give the original's numbers, and the reader has to say so by that name. `unwritten` says why the script cannot
-write the case at all. `rewrite` names what is done to the weights' file afterwards (see `factory`).
+write the case at all. `rewrite` and `files` name what is done to the weights and to the tokenizer's files afterwards
+(see `rewrites`), `pooling` adds what sentence-transformers has beside BERT.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class Case:
     lost: tuple[str, ...] = ()
     shards: bool = False
     unwritten: str = ""
-    rewrite: Literal["", "published gpt2", "head stored"] = ""
+    rewrite: str = ""
+    files: str = ""
+    pooling: bool = False
 
     @property
     def pre(self) -> str | None:
@@ -53,6 +56,8 @@ _YARN: Params = {
     "rope_type": "yarn", "rope_theta": 1000000.0, "factor": 4.0, "original_max_position_embeddings": 128,
 }  # fmt: skip
 _YARN_BETAS: Params = {**_YARN, "beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.25}
+_OLD_YARN: Params = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
+_OLD_LINEAR: Params = {"type": "linear", "factor": 4.0}
 _LINEAR: Params = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 _GQA: Params = {"rope_parameters": _THETA}
 _EXPERTS: Params = {
@@ -84,9 +89,9 @@ _BERT: Params = {
 }  # fmt: skip
 
 
-def _longrope(original: int, longest: int) -> Params:
-    short = [1.0 + 0.03125 * i for i in range(8)]
-    long = [1.5 + 0.25 * i for i in range(8)]
+def _longrope(original: int, longest: int, pairs: int = 8) -> Params:
+    short = [1.0 + 0.03125 * i for i in range(pairs)]
+    long = [1.5 + 0.25 * i for i in range(pairs)]
     rope = {
         "rope_type": "longrope", "rope_theta": 10000.0, "short_factor": short, "long_factor": long,
         "original_max_position_embeddings": original, "factor": longest / original,
@@ -172,6 +177,16 @@ CASES: tuple[Case, ...] = (
     _llama("llama_f16", dtype="float16"),
     _llama("llama_bf16", dtype="bfloat16"),
     _llama("llama_sharded", shards=True),
+    _llama("llama_published", rewrite="published llama"),
+    _llama("llama_several_ends", vocabulary="llama-bpe", extra={"eos_token_id": [557, 558]}),
+    _llama("llama_template_file", vocabulary="llama-bpe", files="template file"),
+    _llama("llama_templates", files="templates"),
+    _llama("llama_token_objects", vocabulary="llama-bpe", files="objects"),
+    _llama("llama_added_tokens", files="added", pad=8),
+    _llama("llama_bare_tokenizer", files="bare"),
+    _llama("llama_old_merges", files="old merges"),
+    _llama("llama_linear_old_type", {"rope_parameters": _LINEAR}, extra={"rope_scaling": _OLD_LINEAR}),
+    _mistral("mistral_head_dim", {"head_dim": 32}, "llama-bpe"),
     _mistral("mistral", **_SPM),
     _mistral("mistral_window", {"sliding_window": 32}, **_SPM, lost=("sliding_window",)),
     _mixtral("mixtral", **_SPM),
@@ -180,6 +195,7 @@ CASES: tuple[Case, ...] = (
     _qwen2("qwen2_modern", modern=True),
     _qwen2("qwen2_unused_window", extra={"sliding_window": 64, "use_sliding_window": False, "max_window_layers": 1}),
     _qwen2("qwen2_yarn", {"rope_parameters": _YARN}),
+    _qwen2("qwen2_yarn_old_type", {"rope_parameters": _YARN}, extra={"rope_scaling": _OLD_YARN}),
     _qwen2moe("qwen2moe"),
     _qwen3("qwen3_head_dim_128", {"head_dim": 128}),
     _qwen3("qwen3_head_dim_32", {"head_dim": 32, **_TIED}),
@@ -204,6 +220,10 @@ CASES: tuple[Case, ...] = (
     _phi3("phi3_longrope", _longrope(4096, 131072), "spm:phi3"),
     _phi3("phi3_longrope_modern", _longrope(4096, 131072), "spm:phi3", modern=True),
     _phi3("phi3_longrope_long", _longrope(64, 512), "spm:phi3"),
+    _phi3("phi4", vocabulary="qwen2", files="gpt2 class"),
+    _phi3("phi4_mini", {
+        **_longrope(4096, 131072, 6), "partial_rotary_factor": 0.75, **_TIED,
+    }, vocabulary="qwen2", files="gpt2 class"),
     _gpt2("gpt2", {"n_positions": 1024}, "gpt-2", extra={"n_ctx": 1024}),
     _gpt2("gpt2_other_context", {"n_positions": 320}, "gpt-2", extra={"n_ctx": 320}),
     _gpt2("gpt2_published", {
@@ -212,6 +232,9 @@ CASES: tuple[Case, ...] = (
     _neox("gptneox", {
         "use_parallel_residual": True, "rope_parameters": {**_THETA_10K, "partial_rotary_factor": 0.25},
     }, "gpt-2"),
+    _neox("gptneox_published", {
+        "use_parallel_residual": True, "rope_parameters": {**_THETA_10K, "partial_rotary_factor": 0.25},
+    }, "gpt-2", rewrite="published gptneox"),
     _neox("gptneox_sequential", {
         "use_parallel_residual": False, "intermediate_size": 96,
         "rope_parameters": {**_THETA_10K, "partial_rotary_factor": 1.0},
@@ -235,6 +258,8 @@ CASES: tuple[Case, ...] = (
     _olmo2("olmo2", vocabulary="gpt-2"),
     _granite("granite", vocabulary="starcoder"),
     _bert("bert", vocabulary="bert-bge", pad=0),
+    _bert("bert_published", vocabulary="bert-bge", pad=0, rewrite="published bert"),
+    _bert("bert_first_token_pooling", vocabulary="bert-bge", pad=0, pooling=True),
 )  # fmt: skip
 
 # Not in the matrix: rows of 256 values, which the block types with common scales need.

@@ -149,7 +149,8 @@ def tokenizer_differences(one: Path, other: Path) -> Iterator[str]:
                 yield f"{text[:20]!r} is {wrong}, not {right}"
             elif a.decode(ids) != b.decode(ids):
                 yield f"{text[:20]!r} comes back as {b.decode(ids)!r}, not {a.decode(ids)!r}"
-    stated = json.loads((one / "tokenizer_config.json").read_text("utf-8"))
+    config = one / "tokenizer_config.json"
+    stated = json.loads(config.read_text("utf-8")) if config.is_file() else {}
     for name in ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"):
         if stated.get(name) is not None and getattr(a, name) != getattr(b, name):
             yield f"{name} is {getattr(b, name)}, not {getattr(a, name)}"

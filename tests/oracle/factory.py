@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.oracle import vocabularies
 from tests.oracle.cases import Case
+from tests.oracle.rewrites import add_pooling, rewrite_tokenizer, rewrite_weights
 from tests.oracle.vocabularies import Vocabulary
 
 TOKENS = 200
@@ -31,7 +32,11 @@ def build(case: Case, folder: Path) -> None:
     model.config.dtype = getattr(torch, case.dtype)
     model.save_pretrained(folder, max_shard_size="60KB" if case.shards else "5GB")
     if case.rewrite:
-        _rewrite(case, folder / "model.safetensors")
+        rewrite_weights(case, folder / "model.safetensors")
+    if case.files:
+        rewrite_tokenizer(case, folder)
+    if case.pooling:
+        add_pooling(folder)
     _write_config(case, folder)
     _write_card(case, folder)
 
@@ -63,21 +68,6 @@ def _randomise(model: Any) -> None:
                 p.copy_(centre + 0.2 * noise)
             else:
                 p.copy_(noise * p.shape[-1] ** -0.5)
-
-
-def _rewrite(case: Case, path: Path) -> None:
-    """The weights as some checkpoints have them: without the model's prefix but with its masks, or with a tied head."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    tensors = load_file(path)
-    if case.rewrite == "head stored":
-        tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
-    else:
-        tensors = {name.removeprefix("transformer."): t for name, t in tensors.items()}
-        mask = torch.ones(case.params["n_positions"], case.params["n_positions"]).tril()
-        tensors |= {f"h.{i}.attn.bias": mask[None, None].clone() for i in range(case.params["n_layer"])}
-    save_file(tensors, path, metadata={"format": "pt"})
 
 
 def _write_config(case: Case, folder: Path) -> None:
