@@ -196,7 +196,7 @@ def _planned(
         for name, tensor in model.tensors.items()
         if name in held
     ]
-    notes = [*model.notes, *plan.notes]
+    notes = [*model.notes, *plan.notes, *_too_large(plan, request.options)]
     if not request.check and not request.dry_run:
         notes.append("--no-verify: nothing was verified")
     return Report(
@@ -209,6 +209,12 @@ def _planned(
         target_only=[p.tensor.name for p in plan.tensors if not p.sources],
         dry_run=request.dry_run,
     )
+
+
+def _too_large(plan: Plan, options: Options) -> list[str]:
+    """A note on tensors that no shard of the size asked for holds: each lies in a larger one."""
+    large = [p.tensor.nbytes for p in plan.tensors if options.shard_size and p.tensor.nbytes > options.shard_size]
+    return [f"{len(large)} tensors are larger than --shard-size, the largest has {max(large)} bytes"] if large else []
 
 
 def _record(report: Report, seen: Verification) -> None:

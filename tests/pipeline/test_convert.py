@@ -136,6 +136,13 @@ def test_a_rule_whose_blocks_are_carried_has_its_effect(tiny_gguf: Path, tmp_pat
     assert report.counts["re-encoded"] == 9
 
 
+@pytest.mark.parametrize("target", ["out.gguf", "out.apr", "out"])
+def test_a_tensor_larger_than_a_shard_is_written_and_said(tiny_gguf: Path, tmp_path: Path, target: str) -> None:
+    report = convert(Request(tiny_gguf, tmp_path / target, options=Options(shard_size=5000)))
+    assert "3 tensors are larger than --shard-size, the largest has 8192 bytes" in report.notes
+    assert report.verified
+
+
 def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:
     one, two = (Request(tiny_gguf, tmp_path / "out.apr", options=Options(overwrite=True)) for _ in range(2))
     first, second = convert(one), convert(two)

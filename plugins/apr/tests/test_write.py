@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hub.errors import HubError, UsageError
+from hub.errors import UsageError
 from hub.interface import Options
 from hub.ir import ENCODINGS, Change, Config, Lazy, Model, Tensor, Tokenizer
 from hub_apr import APR
@@ -255,9 +255,13 @@ def test_shards(size: int, everything: Model, write: Write, tmp_path: Path) -> N
         assert back.tokenizer.get() == model.tokenizer.get()
 
 
-def test_a_tensor_that_no_shard_can_hold(everything: Model, write: Write) -> None:
-    with pytest.raises(HubError, match="does not hold"):
-        write(everything, Options(shard_size=1000))
+def test_a_tensor_larger_than_a_shard_has_one_to_itself(everything: Model, write: Write, tmp_path: Path) -> None:
+    model = replace(everything, ties={})
+    back = APR().read(write(model, Options(shard_size=1000)))
+    assert {n: t.read() for n, t in back.tensors.items()} == {n: t.read() for n, t in model.tensors.items()}
+    large = [path for path in tmp_path.glob("model-*.apr") if path.stat().st_size > 1000]
+    assert len(large) > 1
+    assert all(len(container(path).entries) <= 1 for path in large)
 
 
 def test_a_large_vocabulary_costs_less_than_in_its_source(write: Write) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hub.errors import UsageError
 from hub.interface import Options, Placement, Plan, Sink
 from hub.ir import Tensor
 from hub_apr._packing import CODECS, pack_chunks, pack_table, table_size
@@ -71,7 +70,7 @@ class _Part:
 
 
 def write_plan(plan: Plan, sink: Sink, options: Options) -> None:
-    """Write `plan` into `sink`. `UsageError` when a shard would have to be larger than asked."""
+    """Write `plan` into `sink`."""
     document: Document = plan.document
     tensors = [p.tensor for p in plan.tensors]
     metadata = encode(document.metadata)
@@ -99,14 +98,12 @@ def encode(metadata: Mapping[str, Any]) -> bytes:
 def _groups(tensors: Sequence[Tensor], largest: int, metadata: int) -> list[list[Tensor]]:
     """Tensors in order, each group's file at most `largest` bytes; the first holds `metadata` bytes as well.
 
-    Metadata that leaves no room for a tensor takes the first file alone.
+    Metadata that leaves no room for a tensor takes the first file alone; a tensor larger than a file has one to itself.
     """
     groups: list[list[Tensor]] = [[]]
     held = metadata
     for tensor in tensors:
         size = up64(tensor.nbytes) + 2 * _SPARE
-        if size > largest:
-            raise UsageError(f"a shard of {largest} bytes does not hold its {tensor.nbytes} bytes", tensor=tensor.name)
         if held + size > largest:
             groups.append([])
             held = 0
