@@ -261,7 +261,7 @@ def test_a_tensor_larger_than_a_shard_has_one_to_itself(everything: Model, write
     assert {n: t.read() for n, t in back.tensors.items()} == {n: t.read() for n, t in model.tensors.items()}
     large = [path for path in tmp_path.glob("model-*.apr") if path.stat().st_size > 1000]
     assert len(large) > 1
-    assert all(len(container(path).entries) <= 1 for path in large)
+    assert all(len({entry.offset for entry in container(path).entries}) <= 1 for path in large)
 
 
 def test_a_large_vocabulary_costs_less_than_in_its_source(write: Write) -> None:
