@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gguf import GGUFWriter
 
-from hub.errors import DamagedFile, UnsupportedFile
+from hub.errors import DamagedFile
 from hub.ir import Tokenizer
-from hub_gguf._tokenizer import read_tokenizer, tokenizer_keys
+from hub_gguf._tokenizer import read_tokenizer, tokenizer_keys, unread_tokenizer
 from hub_gguf.container import Value, read_header
 
 VOCABS = (
@@ -74,9 +75,11 @@ def test_no_vocabulary_is_no_tokenizer(model: str | None) -> None:
     assert read_tokenizer({} if model is None else {"tokenizer.ggml.model": model}) is None
 
 
-def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(UnsupportedFile, match="'rwkv'"):
-        read_tokenizer({"tokenizer.ggml.model": "rwkv", "tokenizer.ggml.tokens": []})
+def test_a_kind_without_a_canonical_form_is_left_out_aloud() -> None:
+    kv = {"tokenizer.ggml.model": "rwkv", "tokenizer.ggml.tokens": []}
+    assert read_tokenizer(kv) is None
+    assert "'rwkv'" in str(unread_tokenizer(kv))
+    assert unread_tokenizer(BPE) is unread_tokenizer({}) is unread_tokenizer({"tokenizer.ggml.model": "none"}) is None
 
 
 @pytest.mark.parametrize("key", ["scores", "token_type"])
@@ -88,6 +91,35 @@ def test_arrays_of_unequal_length_are_damage(key: str) -> None:
 def test_tokens_must_be_there() -> None:
     with pytest.raises(DamagedFile, match=r"no tokenizer\.ggml\.tokens"):
         read_tokenizer({"tokenizer.ggml.model": "gpt2"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ggml.tokens", 7),
+        ("ggml.tokens", "abcd"),
+        ("ggml.token_type", {"a": 1}),
+        ("ggml.merges", 1.5),
+        ("ggml.pre", 5),
+        ("ggml.bos_token_id", "3"),
+        ("ggml.bos_token_id", True),
+        ("ggml.add_bos_token", 1),
+        ("chat_template", 5),
+        ("chat_template.rag", ["x"]),
+    ],
+)
+def test_values_of_the_wrong_type_are_damage(key: str, value: Any) -> None:
+    with pytest.raises(DamagedFile, match=f"tokenizer.{key} is"):
+        read_tokenizer(BPE | {f"tokenizer.{key}": value})
+
+
+def test_arrays_of_the_wrong_type_are_damage(write_gguf: Callable[..., Path]) -> None:
+    def fill(writer: GGUFWriter) -> None:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_array("tokenizer.ggml.tokens", [1, 2])
+
+    with pytest.raises(DamagedFile, match=r"tokenizer\.ggml\.tokens is not an array"):
+        read_tokenizer(read_header(write_gguf(fill=fill)).plain)
 
 
 def test_chat_templates_by_name() -> None:

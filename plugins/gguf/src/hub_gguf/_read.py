@@ -16,7 +16,7 @@ from hub_gguf._block import make_block
 from hub_gguf._encodings import narrowed
 from hub_gguf._metadata import read_metadata
 from hub_gguf._swapped import swapped
-from hub_gguf._tokenizer import read_tokenizer
+from hub_gguf._tokenizer import read_tokenizer, unread_tokenizer
 from hub_gguf.arch import to_canonical
 from hub_gguf.container import Header, TensorInfo, Value, read_parts
 
@@ -71,6 +71,9 @@ def read_model(path: Path) -> Model:
     source: Lazy[Mapping[str, Any]] = Lazy(lambda: {"gguf": make_block(opened, replace(made, tokenizer=tokenizer))})
     model = replace(made, metadata=metadata, tokenizer=tokenizer, path=path, source=source)
     model = _restored(opened.keys, model)
+    unread = unread_tokenizer(opened.plain)
+    if unread:
+        model = replace(model, notes=(*model.notes, unread))
     if any(part.order == ">" for part in opened.parts):
         model = replace(model, notes=(*model.notes, "the file is for big-endian machines; numbers are turned round"))
     return model

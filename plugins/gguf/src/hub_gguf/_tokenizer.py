@@ -7,12 +7,14 @@ conversion script.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from hub.errors import DamagedFile, UnsupportedFile
+from hub.errors import DamagedFile
 from hub.ir import Tokenizer, TokenType
 from hub.ir._tokenizer import Kind
-from hub_gguf.container import Value, ValueType
+from hub_gguf.container import NestedArray, NumberArray, StringArray, Value, ValueType
+
+T = TypeVar("T", str, int, bool)
 
 PREFIX = "tokenizer.ggml."
 TEMPLATE = "tokenizer.chat_template"
@@ -26,7 +28,7 @@ KINDS: dict[str, Kind] = {
     "t5": "unigram",
     "bert": "wordpiece",
 }
-NO_TOKENIZER = ("no_vocab", "none")
+NO_TOKENIZER = ("no_vocab", "none", str(None))
 # Models that name their pre-tokenizer by what they are.
 IMPLIED_PRE = {"gemma4": "gemma4", "whitespace": "whitespace"}
 
@@ -67,35 +69,42 @@ CONTINUATION = "##"
 
 
 def read_tokenizer(kv: Mapping[str, Any]) -> Tokenizer | None:
-    """The tokenizer that a GGUF's keys describe; None for a model without one.
+    """The tokenizer that a GGUF's keys describe; None for a model without one, or with one of a kind not in `KINDS`.
 
-    `kv` holds plain values; arrays may be lazy and stay so, except for WordPiece's tokens. Raises `UnsupportedFile`
-    for kinds without a canonical form, `DamagedFile` for arrays of unequal length.
+    Such a tokenizer (rwkv, plamo2, hybriddna) has no canonical form: its keys are carried as they are, like others that
+    nobody reads. `kv` holds plain values; arrays may be lazy and stay so, except for WordPiece's tokens. Raises
+    `DamagedFile` for arrays of unequal length.
     """
     model = kv.get(PREFIX + "model")
-    if model is None or model in NO_TOKENIZER:
+    if not isinstance(model, str) or model not in KINDS:
         return None
-    if model not in KINDS:
-        raise UnsupportedFile(f"the tokenizer is of the kind {model!r}", hint=f"supported are {', '.join(KINDS)}")
-    tokens = kv.get(PREFIX + "tokens")
+    tokens = _array(kv, "tokens", NumberArray)
     if tokens is None:
         raise DamagedFile(f"there is a tokenizer model {model!r} and no {PREFIX}tokens")
-    special = dict(_stated(kv, OLD_SPECIAL) | _stated(kv, SPECIAL))
-    types = _parallel(kv, "token_type", len(tokens))
-    charsmap = kv.get(PREFIX + "precompiled_charsmap")
+    special = _stated(kv, OLD_SPECIAL, int) | _stated(kv, SPECIAL, int)
+    types = _array(kv, "token_type", StringArray, len(tokens))
+    charsmap = _array(kv, "precompiled_charsmap", StringArray)
     return Tokenizer(
         kind=KINDS[model],
         tokens=_with_continuations(tokens, types, special) if model == "bert" else tokens,
-        scores=_parallel(kv, "scores", len(tokens)),
+        scores=_array(kv, "scores", StringArray, len(tokens)),
         types=types,
-        merges=kv.get(PREFIX + "merges"),
-        pre=kv.get(PREFIX + "pre", IMPLIED_PRE.get(model)),
+        merges=_array(kv, "merges", NumberArray),
+        pre=_scalar(kv, PREFIX + "pre", str) or IMPLIED_PRE.get(model),
         special=special,
-        flags=_stated(kv, FLAGS),
+        flags=_stated(kv, FLAGS, bool),
         chat_template=_chat_template(kv),
         charsmap=None if charsmap is None else bytes(value & 0xFF for value in charsmap),
-        token_type_count=kv.get(PREFIX + "token_type_count"),
+        token_type_count=_scalar(kv, PREFIX + "token_type_count", int),
     )
+
+
+def unread_tokenizer(kv: Mapping[str, Any]) -> str | None:
+    """What to say about a tokenizer that `read_tokenizer` leaves out; None when it leaves out none."""
+    model = str(kv.get(PREFIX + "model"))
+    if model in KINDS or model in NO_TOKENIZER:
+        return None
+    return f"the tokenizer is of the kind {model!r}, which other formats cannot hold: its keys are carried as they are"
 
 
 def tokenizer_keys(tokenizer: Tokenizer) -> dict[str, Value]:
@@ -135,15 +144,28 @@ def _vocabulary(tokenizer: Tokenizer) -> Iterator[tuple[str, Value]]:
         yield "merges", Value.array(ValueType.STRING, tokenizer.merges)
 
 
-def _stated(kv: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _scalar(kv: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
+    value = kv.get(key)
+    if value is not None and type(value) is not kind:
+        raise DamagedFile(f"{key} is {str(value)[:40]!r}, {kind.__name__} was expected")
+    return value
+
+
+def _stated(kv: Mapping[str, Any], names: Mapping[str, str], kind: type[T]) -> dict[str, T]:
     """What `kv` states under `names`, in the order of the file."""
     back = {PREFIX + key: name for name, key in names.items()}
-    return {back[key]: value for key, value in kv.items() if key in back}
+    found = {back[key]: _scalar(kv, key, kind) for key in kv if key in back}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _parallel(kv: Mapping[str, Any], key: str, n: int) -> Sequence[Any] | None:
-    values: Sequence[Any] | None = kv.get(PREFIX + key)
-    if values is not None and len(values) != n:
+def _array(kv: Mapping[str, Any], key: str, wrong: type, n: int | None = None) -> Sequence[Any] | None:
+    """The array under `key`, of `n` elements where that is given, and not of the `wrong` class."""
+    values = kv.get(PREFIX + key)
+    if values is None:
+        return None
+    if not isinstance(values, Sequence) or isinstance(values, str | NestedArray | wrong):
+        raise DamagedFile(f"{PREFIX}{key} is not an array of what it should hold")
+    if n is not None and len(values) != n:
         raise DamagedFile(f"{PREFIX}{key} has {len(values)} elements, {PREFIX}tokens has {n}")
     return values
 
@@ -170,10 +192,11 @@ def _with_phantoms(tokenizer: Tokenizer) -> list[str]:
 
 
 def _chat_template(kv: Mapping[str, Any]) -> str | dict[str, str] | None:
-    default = kv.get(TEMPLATE)
-    listed = [f"{TEMPLATE}.{name}" for name in kv.get(TEMPLATE + "s", ())]
+    default = _scalar(kv, TEMPLATE, str)
+    names = kv.get(TEMPLATE + "s")
+    listed = [f"{TEMPLATE}.{name}" for name in names] if isinstance(names, Sequence) else []
     there = [key for key in kv if key.startswith(TEMPLATE + ".")]
-    named = {key[len(TEMPLATE) + 1 :]: kv[key] for key in (*listed, *there) if key in kv}
+    named = {key[len(TEMPLATE) + 1 :]: _scalar(kv, key, str) or "" for key in (*listed, *there) if key in kv}
     if not named:
         return default
     return named if default is None else {"default": default, **named}
