@@ -245,6 +245,7 @@ FAMILIES = (
         states={"hidden_act": "gelu"},
         head=None,
         prefixes=(("bert.", ""),),
+        endings=((".gamma", ".weight"), (".beta", ".bias")),  # as the first BERTs have them
         computed=("embeddings.position_ids",),
         norm=("layer_norm_eps", 1e-12),
     ),

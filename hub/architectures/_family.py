@@ -62,8 +62,8 @@ class Family:
     norms' epsilon, and the class's own. `defaults`: what the class means when config.json leaves a key out; `derived`:
     what it works out from other facts. `spelling`: the canonical key -> this family's own. `states`: facts that are
     the same for every model of the family and that other formats leave out. `head`: output projection and the
-    embedding it may be tied to. `prefixes`: what some files start a name with, and what it is here. `computed`:
-    endings of stored buffers that the class works out by itself.
+    embedding it may be tied to. `prefixes`, `endings`: what some files start or end a name with, and what it
+    is here. `computed`: endings of stored buffers that the class works out by itself.
     """
 
     model_type: str
@@ -76,6 +76,7 @@ class Family:
     states: Mapping[str, Any] = field(default_factory=dict)
     head: tuple[str, str] | None = ("lm_head.weight", "model.embed_tokens.weight")
     prefixes: tuple[tuple[str, str], ...] = ()
+    endings: tuple[tuple[str, str], ...] = ()
     computed: tuple[str, ...] = (".rotary_emb.inv_freq",)
 
     def facts(self, config: Mapping[str, Any]) -> Config:
@@ -125,6 +126,9 @@ class Family:
         A bare model leaves out the prefix that the one with a head has ("layers.0." for "model.layers.0."); others put
         one before (see `prefixes`).
         """
+        for found, usual in self.endings:
+            if name.endswith(found):
+                name = name.removesuffix(found) + usual
         for found, usual in self.prefixes:
             if name.startswith(found):
                 return usual + name.removeprefix(found)

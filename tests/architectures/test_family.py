@@ -77,6 +77,7 @@ def test_names_of_bare_and_wrapped_models_are_recognised() -> None:
     assert FAMILIES["llama"].normal("layers.3.mlp.up_proj.weight") == "model.layers.3.mlp.up_proj.weight"
     assert FAMILIES["gpt2"].normal("h.0.ln_1.bias") == "transformer.h.0.ln_1.bias"
     assert FAMILIES["bert"].normal("bert.embeddings.LayerNorm.bias") == "embeddings.LayerNorm.bias"
+    assert FAMILIES["bert"].normal("bert.embeddings.LayerNorm.gamma") == "embeddings.LayerNorm.weight"
     assert FAMILIES["gemma3_text"].normal("model.language_model.norm.weight") == "model.norm.weight"
     assert FAMILIES["gemma3_text"].normal("language_model.model.norm.weight") == "model.norm.weight"
     for known in FAMILIES.values():

@@ -145,6 +145,15 @@ def test_a_family_in_no_table_is_said() -> None:
         from_canonical(Model({}, Config({"model_type": "mamba"})))
 
 
+@pytest.mark.parametrize("method", ["gptq", "fp8", None])
+def test_packed_weights_are_not_taken_for_plain_ones(method: str | None, make_model: MakeModel) -> None:
+    model = make_model({**BASE, "model_type": "llama"})
+    packed = {"bits": 4} | ({"quant_method": method} if method else {})
+    with pytest.raises(UnsupportedFile, match=f"packed by {method or 'quantization_config'}"):
+        from_canonical(Model(model.tensors, Config({**model.config, "quantization_config": packed})))
+    from_canonical(Model(model.tensors, Config({**model.config, "quantization_config": None})))
+
+
 @pytest.mark.parametrize(
     ("pooling", "number"),
     [

@@ -43,12 +43,13 @@ class Native:
 def from_canonical(model: Model) -> Native:
     """The GGUF form of a canonical model whose family is in the tables.
 
-    `UnsupportedFile` when the family is in no table; `MissingFact` when config lacks what a key or a rule needs;
-    `DamagedFile` when shapes contradict the config or a stack lacks a part.
+    `UnsupportedFile` when the family is in no table or the weights are packed; `MissingFact` when config lacks what a
+    key or a rule needs; `DamagedFile` when shapes contradict the config or a stack lacks a part.
     """
     known = family(model.config)
     if known is None or known.model_type not in BY_FAMILY:
         raise UnsupportedFile(f"model type {model.config.family!r} has no GGUF architecture in the tables")
+    _refuse_packed(model.config)
     arch = BY_FAMILY[known.model_type]
     facts = known.facts(model.config)
     planner = _Planner(arch, known, facts)
@@ -57,6 +58,16 @@ def from_canonical(model: Model) -> Native:
     keys = keys_of(arch, facts) | pooling_keys(arch, model.files)
     notes = [*_assumed(known, model.config), *lost(arch, known, facts, keys, planned)]
     return Native(arch.name, keys, planned, tuple(notes), tuple(planner.unmapped), planner.dropped)
+
+
+def _refuse_packed(config: Config) -> None:
+    """Packed weights go with scales that no GGUF tensor takes: without them the numbers would be others."""
+    packed = config.fact("quantization_config", dict)
+    if packed:
+        raise UnsupportedFile(
+            f"the weights are packed by {packed.get('quant_method', 'quantization_config')!s:.40}",
+            hint="convert the checkpoint they were made from",
+        )
 
 
 def _assumed(known: Family, config: Config) -> list[str]:
