@@ -9,6 +9,7 @@ import pytest
 
 from hub.errors import HubError, TargetExists, UnmappedTensor, UsageError
 from hub.interface import Options
+from hub.opening import open_model
 from hub.pipeline import Request, choose_format, convert
 
 Hub = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -141,6 +142,16 @@ def test_a_tensor_larger_than_a_shard_is_written_and_said(tiny_gguf: Path, tmp_p
     report = convert(Request(tiny_gguf, tmp_path / target, options=Options(shard_size=5000)))
     assert "3 tensors are larger than --shard-size, the largest has 8192 bytes" in report.notes
     assert report.verified
+
+
+@pytest.mark.parametrize("encoding", ["apr_q4", "apr_q8"])
+def test_blocks_that_only_one_format_has_come_back_from_another(tiny_gguf: Path, tmp_path: Path, encoding: str) -> None:
+    first, middle, last = tmp_path / "first.apr", tmp_path / "middle.gguf", tmp_path / "last.apr"
+    convert(Request(tiny_gguf, first, encode=[encoding]))
+    assert set(convert(Request(first, middle)).counts) == {"same bytes", "exact"}
+    assert set(convert(Request(middle, last)).counts) == {"same bytes"}
+    before, after = ({n: (t.encoding, t.read()) for n, t in open_model(p)[1].tensors.items()} for p in (first, last))
+    assert after == before
 
 
 def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:
