@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from hub.architectures import family
 from hub.errors import DamagedFile, UnsupportedFile
 from hub.ir import ENCODINGS, Config, Lazy, Model, Tensor
 from hub_gguf import _carried as carried
@@ -106,11 +107,18 @@ def _restored(keys: Keys, model: Model) -> Model:
     return replace(
         model,
         config=model.config if stated is None else stated,
+        ties=model.ties if stated is None or _tied(stated) else {},  # a bare model has no output at all
         notes=model.notes if stated is None else (),  # they tell what was derived, and nothing is
         files=files,
         tensors=_original(keys, model.tensors),
         source=Lazy(lambda: {**own.get(), **{n: carried.unpacked_json(k, keys[k]) for n, k in blocks.items()}}),
     )
+
+
+def _tied(config: Config) -> bool:
+    """False when the configuration says that the output projection is not the embedding."""
+    known = family(config)
+    return known is None or known.facts(config).fact("tie_word_embeddings", bool) is not False
 
 
 def _config(keys: Keys, files: Mapping[str, bytes]) -> Config | None:
