@@ -4,8 +4,6 @@ Importing this package imports nothing heavy; `hub_runtime.engine` is the typed 
 `hub_runtime.bridge` turns any model into a GGUF file that llama.cpp can map.
 """
 
-from hub_runtime._smoke import hub_smoke_test
-
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "hub_smoke_test"]
+__all__ = ["__version__"]

@@ -17,6 +17,8 @@ def grammar_of(vocab: Vocab, settings: Settings) -> int | None:
         text = gbnf_of_schema(settings.json_schema)
     if text is None:
         return None
+    if not text.strip():
+        raise UsageError("the grammar is empty", hint="GBNF with a rule named root")
     LOG.lines.clear()
     found: int | None = library().llama_sampler_init_grammar(vocab.handle, text.encode("utf-8"), b"root")
     if not found:

@@ -1,7 +1,8 @@
-"""The inference stage of `hub check`: one small forward pass, in a process of its own."""
+"""What hub loads of this package: the inference stage of `hub check`, one forward pass in a process of its own."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -19,6 +20,8 @@ def hub_smoke_test(path: Path) -> Finding:
 
     In another process: on a model that it does not expect, llama.cpp may end the process it runs in.
     """
+    if importlib.util.find_spec("llama_cpp") is None:
+        return Finding(Stage.INFERENCE, "SKIP", "llama-cpp-python is not installed; hub runtime install builds it")
     command = [sys.executable, "-m", "hub_runtime.smoke", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
