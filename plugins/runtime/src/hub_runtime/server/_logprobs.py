@@ -1,0 +1,42 @@
+"""Log probabilities in the two shapes of OpenAI's API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hub_runtime.engine import Token, Vocab
+
+
+def chat_logprobs(tokens: Sequence[Token], vocab: Vocab) -> dict[str, Any]:
+    """{"content": [{"token", "logprob", "bytes", "top_logprobs"}, ...]}; the token that ends the answer is left out."""
+    shown = [token for token in tokens if token.logprob is not None and not vocab.ends(token.id)]
+    return {
+        "content": [
+            _entry(vocab.piece(token.id, special=True), token.logprob)
+            | {"top_logprobs": [_entry(other.piece, other.logprob) for other in token.top]}
+            for token in shown
+        ],
+        "refusal": None,
+    }
+
+
+def _entry(piece: bytes, logprob: float | None) -> dict[str, Any]:
+    return {"token": _text(piece), "logprob": logprob, "bytes": list(piece)}
+
+
+def completion_logprobs(tokens: Sequence[Token], vocab: Vocab, offset: int) -> dict[str, Any]:
+    """{"tokens", "token_logprobs", "top_logprobs", "text_offset"}; `offset` is where the first token's text begins."""
+    shown = [token for token in tokens if token.logprob is not None and not vocab.ends(token.id)]
+    texts = [_text(vocab.piece(token.id, special=True)) for token in shown]
+    offsets = [offset + sum(map(len, texts[:i])) for i in range(len(texts))]
+    return {
+        "tokens": texts,
+        "token_logprobs": [token.logprob for token in shown],
+        "top_logprobs": [{_text(other.piece): other.logprob for other in token.top} for token in shown],
+        "text_offset": offsets,
+    }
+
+
+def _text(piece: bytes) -> str:
+    return piece.decode("utf-8", "replace")

@@ -1,0 +1,53 @@
+"""What the server counts and measures, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+# Seconds. A first token takes from milliseconds to minutes, the next ones 0.1 ms to seconds.
+_FIRST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_BETWEEN = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """All metrics of one server, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        model = ["model"]
+        self.requests = counter("hub_requests", "HTTP requests", ["endpoint", "status"])
+        self.seconds = histogram("hub_request_seconds", "From request to end of response", ["endpoint"])
+        self.refused = counter("hub_requests_refused", "Requests refused: the queue was full", model)
+        self.cancelled = counter("hub_generations_cancelled", "Generations whose client left", model)
+        self.queued = histogram("hub_queue_seconds", "Time in the queue", model, buckets=_FIRST)
+        self.first = histogram("hub_time_to_first_token_seconds", "From request to first token", model, buckets=_FIRST)
+        self.between = histogram("hub_inter_token_seconds", "Between two tokens of one answer", model, buckets=_BETWEEN)
+        self.prompt_tokens = counter("hub_prompt_tokens", "Tokens of prompts", model)
+        self.cached_tokens = counter("hub_prompt_tokens_cached", "Prompt tokens computed before", model)
+        self.generated_tokens = counter("hub_generated_tokens", "Tokens generated", model)
+        self.steps = counter("hub_engine_steps", "Batches computed", model)
+        self.busy = counter("hub_engine_busy_seconds", "Time the engine had work", model)
+        self._gauges = {
+            name: Gauge(f"hub_{name}", text, model, registry=self.registry)
+            for name, text in (
+                ("queue_depth", "Generations waiting for a slot"),
+                ("slots_active", "Generations under way"),
+                ("slots", "Generations that can be under way at once"),
+                ("kv_tokens", "Positions of the context that hold keys and values"),
+                ("kv_capacity_tokens", "Positions of the context"),
+                ("model_bytes", "Bytes of the model's tensors"),
+                ("load_seconds", "Time to load the model"),
+            )
+        }
+
+    def watch(self, name: str, model: str, read: Callable[[], float]) -> None:
+        """Ask `read` for the gauge `name` of `model` whenever somebody looks."""
+        self._gauges[name].labels(model).set_function(read)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)

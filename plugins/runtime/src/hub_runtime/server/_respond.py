@@ -1,0 +1,186 @@
+"""Answers to generating requests: whole, or as server-sent events; a client that leaves frees its slots."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+from uuid import uuid4
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from hub_runtime import __version__
+from hub_runtime.engine import Finish, PromptTooLong, Request, Token
+from hub_runtime.server._answer import Answer, Piece
+from hub_runtime.server._engine import Engine
+from hub_runtime.server._errors import ApiError, api_error, invalid
+from hub_runtime.server._log import log
+from hub_runtime.server._requests import Sampling
+
+T = TypeVar("T")
+
+
+class Shape(Protocol):
+    """How one endpoint words its answers. `object` and `chunk` are the objects' names, `prefix` that of their ids."""
+
+    object: str
+    chunk: str
+    prefix: str
+
+    def opening(self, part: int) -> dict[str, Any] | None:
+        """The choice of a first chunk of part `part`, before any token."""
+
+    def piece(self, piece: Piece) -> list[dict[str, Any]]:
+        """The choices of the chunks that a token gives."""
+
+    def whole(self, part: int, tokens: Sequence[Token], finish: Finish) -> dict[str, Any]:
+        """The choice of a whole answer."""
+
+
+class Reply:
+    """One request to `engine` and its answer in `shape`. `choices` is the number of answers to one prompt."""
+
+    def __init__(self, engine: Engine, body: Sampling, requests: Sequence[Request], shape: Shape, param: str) -> None:
+        for request in requests:
+            if len(request.prompt) >= engine.ctx:
+                error = PromptTooLong(len(request.prompt), engine.ctx)
+                raise invalid(str(error), param, "context_length_exceeded")
+        self.engine, self.requests, self.shape, self.choices = engine, requests, shape, body.n or 1
+        self._wants_usage = body.stream_options is not None and body.stream_options.include_usage
+        self._head = _head(shape, engine)
+
+    async def respond(self, request: HttpRequest, *, stream: bool | None) -> Response:
+        """The HTTP response: for a stream as soon as a slot is at work, so that refusals have their own status."""
+        self.answer: Answer = self.engine.submit(self.requests)
+        try:
+            if stream:
+                await unless_left(request.receive, self.answer.admitted())
+                return EventStream(self)
+            return JSONResponse(await unless_left(request.receive, self._whole()))
+        except BaseException:
+            self.engine.cancel(self.answer)
+            raise
+
+    async def _whole(self) -> dict[str, Any]:
+        tokens: dict[int, list[Token]] = {part.number: [] for part in self.answer.parts}
+        finishes: dict[int, Finish] = {}
+        async for piece in self.answer.pieces():
+            tokens[piece.part].append(piece.token)
+            if piece.finish is not None:
+                finishes[piece.part] = piece.finish
+        choices = [self.shape.whole(part, tokens[part], finishes[part]) for part in tokens]
+        return whole_document(self.shape, self.engine, choices, self._usage())
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The server-sent events."""
+        for part in self.answer.parts:
+            opening = self.shape.opening(part.number)
+            if opening is not None:
+                yield self._event([opening])
+        async for piece in self.answer.pieces():
+            for choice in self.shape.piece(piece):
+                yield self._event([choice])
+        if self._wants_usage:
+            yield self._event([], self._usage())
+        yield b"data: [DONE]\n\n"
+
+    def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
+        chunk = {**self._head, "object": self.shape.chunk, "choices": choices}
+        if self._wants_usage:
+            chunk["usage"] = usage
+        return _data(chunk)
+
+    def _usage(self) -> dict[str, Any]:
+        """Token counts; a prompt counts once however many choices it has."""
+        counters = [part.generation.counters for part in self.answer.parts if part.generation is not None]
+        prompts = counters[:: self.choices]
+        return token_counts(
+            sum(c.prompt_tokens for c in prompts),
+            sum(c.generated_tokens for c in counters),
+            sum(c.cached_tokens for c in prompts),
+        )
+
+
+def token_counts(prompt: int, generated: int, cached: int) -> dict[str, Any]:
+    """OpenAI's `usage`: tokens of the prompts (`cached` of them computed before) and of the answers."""
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": generated,
+        "total_tokens": prompt + generated,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
+
+
+def whole_document(
+    shape: Shape, engine: Engine, choices: list[dict[str, Any]], usage: dict[str, Any]
+) -> dict[str, Any]:
+    """The body of an answer that is not streamed."""
+    return {**_head(shape, engine), "object": shape.object, "choices": choices, "usage": usage}
+
+
+def _head(shape: Shape, engine: Engine) -> dict[str, Any]:
+    return {
+        "id": f"{shape.prefix}-{uuid4().hex}",
+        "created": int(time.time()),
+        "model": engine.name,
+        "system_fingerprint": f"hub-runtime-{__version__}",
+    }
+
+
+def _data(document: dict[str, Any]) -> bytes:
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return b"data: " + text.encode("utf-8", "replace") + b"\n\n"
+
+
+class EventStream(Response):
+    """The events of a `Reply`; an error in the middle is an event of its own, without [DONE] behind it."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._reply = reply
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await unless_left(receive, self._send(send))
+        except ApiError as error:
+            log("stream_ended", code=error.code, message=error.message)
+        finally:
+            self._reply.engine.cancel(self._reply.answer)
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async for event in self._reply.events():
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+        except Exception as error:  # the status is sent already; the client must learn of it all the same
+            await send({"type": "http.response.body", "body": _data(api_error(error).body), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, given up with `ApiError` 499 when the client leaves before."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ApiError(499, "the client left", code="cancelled")
+        return task.result()
+    finally:
+        for unfinished in (task, gone):
+            unfinished.cancel()
+            with suppress(BaseException):
+                await unfinished
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
