@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.oracle import compare, script, workspace  # noqa: E402 - the tests are no installed package
-from tests.oracle.cases import CASES, Case  # noqa: E402
+from tests.oracle.case import Case  # noqa: E402
+from tests.oracle.cases import CASES  # noqa: E402
 from tests.oracle.compare import Row  # noqa: E402
 
 HEAD = """# Architectures, measured
