@@ -1,53 +1,12 @@
-"""The architectures and variants of the matrix: what each case's configuration says beyond the family's plain form.
-
-`vocabulary` is "spm:<family>" or the name of a pre-tokenizer, "bert-bge" for WordPiece. `lost` names configuration keys
-that llama.cpp's script leaves out of the file and nothing in it implies: a model read back from that file alone
-cannot give the original's numbers, and the reader has to say so by that name. `unwritten` says why the script cannot
-write the case at all. `rewrite` and `files` name what is done to the weights and to the tokenizer's files afterwards
-(see `rewrites`), `pooling` adds what sentence-transformers has beside BERT.
-"""
+"""The families that the project names, and their variants: what each configuration says beyond the plain form."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-Params = dict[str, Any]
+from tests.oracle.case import DENSE, THETA, TIED, Case, Params
+from tests.oracle.further import FURTHER
 
-
-@dataclass(frozen=True)
-class Case:
-    """One tiny model: its name, `model_type`, configuration, tokenizer and how its folder is written."""
-
-    name: str
-    family: str
-    params: Mapping[str, Any]
-    vocabulary: str
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    pad: int = 3
-    modern: bool = False
-    drop: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    lost: tuple[str, ...] = ()
-    shards: bool = False
-    unwritten: str = ""
-    rewrite: str = ""
-    files: str = ""
-    pooling: bool = False
-
-    @property
-    def pre(self) -> str | None:
-        """llama.cpp's name of the pre-tokenizer; None for SentencePiece, which has none."""
-        return None if self.vocabulary.startswith("spm:") else self.vocabulary
-
-
-# Sizes that differ from each other wherever the family lets them, so that no two can be confused.
-_DENSE: Params = {
-    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "intermediate_size": 96, "max_position_embeddings": 512,
-}  # fmt: skip
-_THETA: Params = {"rope_type": "default", "rope_theta": 500000.0}
 _LLAMA3: Params = {
     "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
@@ -59,7 +18,7 @@ _YARN_BETAS: Params = {**_YARN, "beta_fast": 16.0, "beta_slow": 2.0, "attention_
 _OLD_YARN: Params = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
 _OLD_LINEAR: Params = {"type": "linear", "factor": 4.0}
 _LINEAR: Params = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
-_GQA: Params = {"rope_parameters": _THETA}
+_GQA: Params = {"rope_parameters": THETA}
 _EXPERTS: Params = {
     "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "decoder_sparse_step": 1,
     "mlp_only_layers": [], "norm_topk_prob": True,
@@ -72,7 +31,7 @@ _GEMMA3_ROPE8: Params = {
     "full_attention": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
     "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
 }
-_GEMMA: Params = {**_DENSE, "head_dim": 32, "hidden_activation": "gelu_pytorch_tanh"}
+_GEMMA: Params = {**DENSE, "head_dim": 32, "hidden_activation": "gelu_pytorch_tanh"}
 _THETA_10K: Params = {"rope_type": "default", "rope_theta": 10000.0}
 _GPT2: Params = {"n_embd": 64, "n_layer": 2, "n_head": 4}
 _NEOX: Params = {
@@ -100,7 +59,7 @@ def _longrope(original: int, longest: int, pairs: int = 8) -> Params:
 
 
 def _llama(name: str, params: Params | None = None, vocabulary: str = "smollm", **rest: Any) -> Case:
-    plain = {**_DENSE, **_GQA, "tie_word_embeddings": False, "rms_norm_eps": 1e-5}
+    plain = {**DENSE, **_GQA, "tie_word_embeddings": False, "rms_norm_eps": 1e-5}
     return Case(name, "llama", {**plain, **(params or {})}, vocabulary, **rest)
 
 
@@ -111,16 +70,16 @@ def _of(family: str, base: Params) -> Any:
     return make
 
 
-_mistral = _of("mistral", {**_DENSE, "rope_parameters": _THETA, "sliding_window": None})
+_mistral = _of("mistral", {**DENSE, "rope_parameters": THETA, "sliding_window": None})
 _mixtral = _of("mixtral", {
-    **_DENSE, "rope_parameters": _THETA, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None,
+    **DENSE, "rope_parameters": THETA, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None,
 })  # fmt: skip
-_qwen2 = _of("qwen2", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 1000000.0}})
-_qwen3 = _of("qwen3", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 1000000.0}, "tie_word_embeddings": False})
+_qwen2 = _of("qwen2", {**DENSE, "rope_parameters": {**THETA, "rope_theta": 1000000.0}})
+_qwen3 = _of("qwen3", {**DENSE, "rope_parameters": {**THETA, "rope_theta": 1000000.0}, "tie_word_embeddings": False})
 _qwen2moe = _of("qwen2_moe", {
-    **_DENSE, **_EXPERTS, "norm_topk_prob": False, "shared_expert_intermediate_size": 80, "rope_parameters": _THETA,
+    **DENSE, **_EXPERTS, "norm_topk_prob": False, "shared_expert_intermediate_size": 80, "rope_parameters": THETA,
 })  # fmt: skip
-_qwen3moe = _of("qwen3_moe", {**_DENSE, **_EXPERTS, "head_dim": 32, "rope_parameters": _THETA})
+_qwen3moe = _of("qwen3_moe", {**DENSE, **_EXPERTS, "head_dim": 32, "rope_parameters": THETA})
 _gemma = _of("gemma", _GEMMA)
 _gemma2 = _of("gemma2", {**_GEMMA, "query_pre_attn_scalar": 32, "sliding_window": 64})
 _gemma3 = _of("gemma3_text", {
@@ -129,38 +88,37 @@ _gemma3 = _of("gemma3_text", {
 })  # fmt: skip
 _phi = _of("phi", {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256,
-    "max_position_embeddings": 512, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+    "max_position_embeddings": 512, "rope_parameters": {**THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
 })  # fmt: skip
-_phi3 = _of("phi3", {**_DENSE, "rope_parameters": {**_THETA, "rope_theta": 10000.0}, "sliding_window": None})
+_phi3 = _of("phi3", {**DENSE, "rope_parameters": {**THETA, "rope_theta": 10000.0}, "sliding_window": None})
 _starcoder2 = _of("starcoder2", {
-    **_DENSE, "rope_parameters": _THETA, "sliding_window": None, "use_bias": True, "tie_word_embeddings": True,
+    **DENSE, "rope_parameters": THETA, "sliding_window": None, "use_bias": True, "tie_word_embeddings": True,
 })  # fmt: skip
 _stablelm = _of("stablelm", {
-    **_DENSE, "rope_parameters": {**_THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
+    **DENSE, "rope_parameters": {**THETA, "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
     "tie_word_embeddings": False,
 })  # fmt: skip
 _gpt2 = _of("gpt2", _GPT2)
 _neox = _of("gpt_neox", _NEOX)
 _falcon = _of("falcon", _FALCON)
-_olmo2 = _of("olmo2", {**_DENSE, "rope_parameters": _THETA, "tie_word_embeddings": False})
+_olmo2 = _of("olmo2", {**DENSE, "rope_parameters": THETA, "tie_word_embeddings": False})
 _granite = _of("granite", {
-    **_DENSE, "rope_parameters": _THETA_10K, "attention_multiplier": 0.125, "embedding_multiplier": 12.0,
+    **DENSE, "rope_parameters": _THETA_10K, "attention_multiplier": 0.125, "embedding_multiplier": 12.0,
     "residual_multiplier": 0.22, "logits_scaling": 8.0, "tie_word_embeddings": True,
 })  # fmt: skip
 _bert = _of("bert", _BERT)
 
 _SPM: Params = {"vocabulary": "spm:llama", "pad": 0}
 _SPM_GEMMA: Params = {"vocabulary": "spm:gemma", "pad": 0}
-_TIED: Params = {"tie_word_embeddings": True}
 _LONG: Params = {"max_position_embeddings": 131072}
 _DEFAULTS: Params = {
     "rope_parameters": _THETA_10K, "num_key_value_heads": 4, "rms_norm_eps": 1e-6, "head_dim": 16,
     "attention_bias": False, "mlp_bias": False,
 }  # fmt: skip
 
-CASES: tuple[Case, ...] = (
+NAMED: tuple[Case, ...] = (
     _llama("llama"),
-    _llama("llama_tied", _TIED),
+    _llama("llama_tied", TIED),
     _llama("llama_mha", {"num_key_value_heads": 4}),
     _llama("llama_modern", vocabulary="llama-bpe", modern=True),
     _llama("llama_minimal", _DEFAULTS, drop=(*_DEFAULTS, "rope_theta")),
@@ -169,7 +127,7 @@ CASES: tuple[Case, ...] = (
     _llama("llama_head_dim", {"head_dim": 32}),
     _llama("llama_rope_linear", {"rope_parameters": _LINEAR}),
     _llama("llama_rope_llama3_x8", {"rope_parameters": _LLAMA3, **_LONG}, "llama-bpe"),
-    _llama("llama_rope_llama3_x32", {"rope_parameters": {**_LLAMA3, "factor": 32.0}, **_LONG, **_TIED}, "llama-bpe"),
+    _llama("llama_rope_llama3_x32", {"rope_parameters": {**_LLAMA3, "factor": 32.0}, **_LONG, **TIED}, "llama-bpe"),
     _llama("llama_rope_llama3_modern", {"rope_parameters": _LLAMA3, **_LONG}, "llama-bpe", modern=True),
     _llama("llama_rope_yarn", {"rope_parameters": _YARN}),
     _llama("llama_rope_yarn_betas", {"rope_parameters": _YARN_BETAS}),
@@ -177,6 +135,7 @@ CASES: tuple[Case, ...] = (
     _llama("llama_f16", dtype="float16"),
     _llama("llama_bf16", dtype="bfloat16"),
     _llama("llama_sharded", shards=True),
+    _llama("llama_base", rewrite="base model", extra={"architectures": ["LlamaModel"]}),
     _llama("llama_published", rewrite="published llama"),
     _llama("llama_several_ends", vocabulary="llama-bpe", extra={"eos_token_id": [557, 558]}),
     _llama("llama_template_file", vocabulary="llama-bpe", files="template file"),
@@ -191,15 +150,17 @@ CASES: tuple[Case, ...] = (
     _mistral("mistral_window", {"sliding_window": 32}, **_SPM, lost=("sliding_window",)),
     _mixtral("mixtral", **_SPM),
     _qwen2("qwen2"),
-    _qwen2("qwen2_tied", _TIED, dtype="bfloat16"),
+    _qwen2("qwen2_tied", TIED, dtype="bfloat16"),
+    _qwen2("qwen2_base", rewrite="base model", extra={"architectures": ["Qwen2Model"]}),
     _qwen2("qwen2_modern", modern=True),
     _qwen2("qwen2_unused_window", extra={"sliding_window": 64, "use_sliding_window": False, "max_window_layers": 1}),
     _qwen2("qwen2_yarn", {"rope_parameters": _YARN}),
     _qwen2("qwen2_yarn_old_type", {"rope_parameters": _YARN}, extra={"rope_scaling": _OLD_YARN}),
     _qwen2moe("qwen2moe"),
     _qwen3("qwen3_head_dim_128", {"head_dim": 128}),
-    _qwen3("qwen3_head_dim_32", {"head_dim": 32, **_TIED}),
+    _qwen3("qwen3_head_dim_32", {"head_dim": 32, **TIED}),
     _qwen3moe("qwen3moe"),
+    _qwen3moe("qwen3moe_fused", rewrite="fused experts"),
     _qwen3moe("qwen3moe_unnormalised", {"norm_topk_prob": False}, lost=("norm_topk_prob",)),
     _gemma("gemma", **_SPM_GEMMA),
     _gemma("gemma_head_stored", **_SPM_GEMMA, rewrite="head stored"),
@@ -222,7 +183,7 @@ CASES: tuple[Case, ...] = (
     _phi3("phi3_longrope_long", _longrope(64, 512), "spm:phi3"),
     _phi3("phi4", vocabulary="qwen2", files="gpt2 class"),
     _phi3("phi4_mini", {
-        **_longrope(4096, 131072, 6), "partial_rotary_factor": 0.75, **_TIED,
+        **_longrope(4096, 131072, 6), "partial_rotary_factor": 0.75, **TIED,
     }, vocabulary="qwen2", files="gpt2 class"),
     _gpt2("gpt2", {"n_positions": 1024}, "gpt-2", extra={"n_ctx": 1024}),
     _gpt2("gpt2_other_context", {"n_positions": 320}, "gpt-2", extra={"n_ctx": 320}),
@@ -262,5 +223,7 @@ CASES: tuple[Case, ...] = (
     _bert("bert_first_token_pooling", vocabulary="bert-bge", pad=0, pooling=True),
 )  # fmt: skip
 
+CASES = (*NAMED, *FURTHER)
+
 # Not in the matrix: rows of 256 values, which the block types with common scales need.
-WIDE = _llama("llama_wide", {"hidden_size": 256, "intermediate_size": 512, **_TIED})
+WIDE = _llama("llama_wide", {"hidden_size": 256, "intermediate_size": 512, **TIED})

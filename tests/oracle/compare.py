@@ -15,7 +15,7 @@ from hub.errors import HubError
 from hub.interface import Options
 from hub.pipeline import Report, Request, convert
 from tests.oracle import factory
-from tests.oracle.cases import Case
+from tests.oracle.case import Case
 
 Field = tuple[str, Any]
 

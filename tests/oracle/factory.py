@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.oracle import vocabularies
-from tests.oracle.cases import Case
+from tests.oracle.case import Case
 from tests.oracle.rewrites import add_pooling, rewrite_tokenizer, rewrite_weights
 from tests.oracle.vocabularies import Vocabulary
 
@@ -49,6 +49,8 @@ def _vocabulary(case: Case, folder: Path) -> Vocabulary:
     if case.vocabulary == "llama-bpe":
         special = ("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>")
         return vocabularies.byte_level(folder, case.vocabulary, special=special, bos=special[0])
+    if case.family == "glm4":
+        return vocabularies.byte_level(folder, case.vocabulary, special=("<|endoftext|>", "<|user|>"))
     if case.vocabulary in ("qwen2", "smollm"):
         special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
         return vocabularies.byte_level(folder, case.vocabulary, special=special)
@@ -125,12 +127,12 @@ def prompt(case: Case, vocab_size: int) -> Any:
 
 
 def logits(case: Case, folder: Path) -> Any:
-    """What the model in `folder` answers to `prompt`, computed in float32: logits, or BERT's last hidden state."""
+    """What the model in `folder` answers to `prompt`, computed in float32: logits, or the last hidden state."""
     import torch
     from transformers import AutoModel, AutoModelForCausalLM
 
-    kind = AutoModel if case.family == "bert" else AutoModelForCausalLM
+    kind = AutoModel if case.headless else AutoModelForCausalLM
     model = kind.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.no_grad():
         out = model(prompt(case, model.config.vocab_size))
-    return out.last_hidden_state if case.family == "bert" else out.logits
+    return out.last_hidden_state if case.headless else out.logits

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.cases import Case
+from tests.oracle.case import Case
 
 Tensors = dict[str, Any]
 
@@ -63,9 +63,28 @@ def _bert(_case: Case, tensors: Tensors) -> Tensors:
     }
 
 
+def _fused_experts(case: Case, tensors: Tensors) -> Tensors:
+    """All experts of a layer in two tensors, as transformers 5 holds them."""
+    import torch
+
+    out = {name: t for name, t in tensors.items() if ".experts." not in name}
+    for i in range(case.params["num_hidden_layers"]):
+        prefix, experts = f"model.layers.{i}.mlp.experts.", range(case.params["num_experts"])
+        gate, up, down = (
+            torch.stack([tensors[f"{prefix}{e}.{part}_proj.weight"] for e in experts])
+            for part in ("gate", "up", "down")
+        )
+        out |= {f"{prefix}gate_up_proj": torch.cat([gate, up], 1), f"{prefix}down_proj": down}
+    return out
+
+
+def _base(_case: Case, tensors: Tensors) -> Tensors:
+    return {name.removeprefix("model."): t for name, t in tensors.items() if name != "lm_head.weight"}
+
+
 _WEIGHTS: Mapping[str, Callable[[Case, Tensors], Tensors]] = {
     "head stored": _head_stored, "published gpt2": _gpt2, "published gptneox": _neox, "published llama": _llama,
-    "published bert": _bert,
+    "published bert": _bert, "fused experts": _fused_experts, "base model": _base,
 }  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.oracle import factory
-from tests.oracle.cases import CASES, Case
+from tests.oracle.case import Case
+from tests.oracle.cases import CASES
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("default")]
 

@@ -8,7 +8,8 @@ import pytest
 from hub.interface import Options
 from hub.pipeline import Request, convert
 from tests.oracle import compare, factory
-from tests.oracle.cases import CASES, Case
+from tests.oracle.case import Case
+from tests.oracle.cases import CASES
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("default")]
 

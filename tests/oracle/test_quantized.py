@@ -9,7 +9,8 @@ import pytest
 from hub.interface import Options
 from hub.pipeline import Request, convert
 from tests.oracle import compare, factory, script
-from tests.oracle.cases import CASES, WIDE, Case
+from tests.oracle.case import Case
+from tests.oracle.cases import CASES, WIDE
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("default")]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.oracle import factory, script
-from tests.oracle.cases import Case
+from tests.oracle.case import Case
 
 
 def prepare(cases: Sequence[Case], root: Path, sources: Path) -> dict[str, str]:
