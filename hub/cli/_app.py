@@ -101,6 +101,9 @@ def _hub(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run `hub` with `args` (`sys.argv` by default) and return its exit code; nothing is raised."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller; its descriptor must not go to a model file either
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's charset, or any, cannot
             stream.reconfigure(errors="backslashreplace")

@@ -37,7 +37,7 @@ class Target:
             raise TargetExists("is a folder; a file would be written there", file=self.path)
         if not self.folder and self.path.exists() and not self.overwrite:
             raise TargetExists("exists already", file=self.path, hint="--force replaces it")
-        self._stage = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=parent))
+        self._stage = Path(tempfile.mkdtemp(prefix=".hub-", suffix=".tmp", dir=parent))
         return self
 
     def __exit__(self, *_: object) -> None:

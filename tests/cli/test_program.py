@@ -159,6 +159,16 @@ def test_a_reader_that_hangs_up_ends_the_run_quietly(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_answer(folder: Path, tmp_path: Path, closed: str) -> None:
+    command = f'"{sys.executable}" -m hub convert "$0" "$1" {closed}'
+    target = tmp_path / "made.apr"
+    for expected in (0, 2):  # the second run finds the target there
+        done = subprocess.run(["sh", "-c", command, folder, target], check=False, capture_output=True)
+        assert done.returncode == expected
+    assert target.read_bytes()[:4] == b"APR\0"
+
+
 def test_names_cannot_drive_the_terminal(tmp_path: Path) -> None:
     read = "raise __import__('hub.errors').errors.DamagedFile('bad \\x1b[2J name')"
     done = program("inspect", tmp_path / "m.strange", env=plugin(tmp_path, read=read))
