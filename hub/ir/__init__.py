@@ -3,6 +3,7 @@
 from hub.ir._config import ALIASES, Config
 from hub.ir._encoding import BF16, ENCODINGS, F16, F32, U8, Encoding, widens
 from hub.ir._model import Lazy, Model
+from hub.ir._pretokenizers import PRE_TOKENIZERS
 from hub.ir._rows import (
     Bytes,
     Change,
@@ -26,6 +27,7 @@ __all__ = [
     "ENCODINGS",
     "F16",
     "F32",
+    "PRE_TOKENIZERS",
     "U8",
     "Bytes",
     "Change",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 from hub.errors import HubError, NotVerified, PluginError, UnmappedTensor, UsageError
 from hub.interface import Fact, Format, Options, Plan
-from hub.ir import Lazy, Model, Tokenizer
+from hub.ir import PRE_TOKENIZERS, Lazy, Model, Tokenizer
 from hub.opening import open_model
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
 from hub.pipeline._encode import Rule, check_effect, encoded, reasons_of
@@ -126,6 +127,9 @@ def _check_options(target: Format, options: Options) -> None:
     for name, (flag, given) in flags.items():
         if given and name not in target.supports:
             raise UsageError(f"{flag} has no effect on {target.name}")
+    if options.pre is not None and options.pre not in PRE_TOKENIZERS:
+        near = get_close_matches(options.pre, PRE_TOKENIZERS, 5, 0.3) or sorted(PRE_TOKENIZERS)
+        raise UsageError(f"--pre: llama.cpp knows no pre-tokenizer {options.pre!r}", hint=f"near: {', '.join(near)}")
 
 
 def _check_mapped(plan: Plan, model: Model, source: Format, request: Request) -> None:

@@ -173,3 +173,8 @@ def test_text_and_json_say_the_same(hub: Hub, tiny_gguf: Path) -> None:
         if line["outcome"] == "re-encoded":
             assert 0 < line["rmse"] < line["max_abs"]
             assert f"{line['max_abs']:.6g}" in text.stdout
+
+
+def test_an_unknown_pre_tokenizer_lists_names_near_it(tiny_gguf: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no pre-tokenizer 'qwen-2'; near: .*qwen2"):
+        convert(Request(tiny_gguf, tmp_path / "out.gguf", options=Options(pre="qwen-2")))
