@@ -1,0 +1,83 @@
+"""`hub bench`, which is `hub showcase` too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli import pairs, say, table
+from hub_runtime.commands import options as o
+from hub_runtime.commands import reporting as r
+
+if TYPE_CHECKING:
+    from hub_runtime.measure import BenchReport
+
+
+def bench(
+    model: o.ModelPath,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", "-p", help="What to continue; a fixed sentence by default.")
+    ] = None,
+    max_tokens: o.MaxTokens = 32,
+    iterations: Annotated[int, typer.Option(min=1, help="Answers that count.")] = 5,
+    warmup: Annotated[int, typer.Option(min=0, help="Answers before, that do not.")] = 1,
+    output: r.Output = None,
+    threads: o.Threads = None,
+    ctx: o.Ctx = None,
+    gpu: o.Gpu = None,
+    gpu_layers: o.GpuLayers = None,
+    lora: o.Lora = None,
+    bridge: o.Bridge = "cache",
+    assume: o.Assume = None,
+    pre: o.Pre = None,
+    as_json: o.Json = False,
+) -> None:
+    """Measure how fast a model of any format answers.
+
+    Load time, prompt and generation speed, time to first token, the gap before each further token with P50, P95 and
+    P99, peak memory. All samples are in the JSON document.
+    """
+    from hub_runtime.measure import PROMPT, BenchSettings
+    from hub_runtime.measure import bench as measured
+
+    r.writable(output)
+    want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
+    settings = BenchSettings(PROMPT if prompt is None else prompt, max_tokens, iterations, warmup, threads, ctx)
+    with o.loading(want, quiet=as_json) as loaded, r.ticking("answer") as tick:
+        report = measured(model, loaded, settings, tick)
+    document = r.rendered("bench", report)
+    if output is not None:
+        r.save(output, document)
+    if as_json:
+        print(document, end="")
+    else:
+        _print(report)
+
+
+def _print(report: BenchReport) -> None:
+    m, memory = report.model, report.memory
+    sizes = f"{m.parameters:,} parameters, {r.mib(m.weight_bytes)}"
+    where = f"{', '.join(report.host.devices)}, {report.threads} threads, {report.ctx} positions"
+    pairs(
+        [
+            ("model", f"{m.path} ({m.format}; {m.description}, {sizes})"),
+            ("on", where),
+            ("answers", f"{report.iterations} of {report.max_tokens} tokens to a prompt of {report.prompt_tokens}"),
+            ("bridge", f"{m.bridge_ms:.0f} ms{' (converted)' if m.converted else ''}"),
+            ("load", f"{m.load_ms:.0f} ms"),
+            ("peak memory", f"{r.mib(memory.peak)} resident ({memory.scope})"),
+        ]
+    )
+    say()
+    table(
+        r.ROW_HEAD,
+        [
+            r.row("first token, ms", report.first_token_ms),
+            r.row("further token, ms", report.token_ms, 2),
+            r.row("whole answer, ms", report.total_ms),
+            r.row("prompt, tokens/s", report.prompt_tokens_per_second),
+            r.row("generation, tokens/s", report.generation_tokens_per_second),
+        ],
+        " >>>>>>",
+    )

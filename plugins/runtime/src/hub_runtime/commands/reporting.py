@@ -1,0 +1,96 @@
+"""What the measuring commands share: their report in a file or on stdout, and a sign of life meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from hub.cli import document
+from hub.errors import UsageError
+
+if TYPE_CHECKING:
+    from hub_runtime.measure import Summary, Tick
+
+Output: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the JSON document to FILE, replacing it.")
+]
+
+
+def writable(*files: Path | None) -> None:
+    """`UsageError` when one of `files` cannot be written: said before the work, not after it."""
+    for file in filter(None, files):
+        if file.is_dir():
+            raise UsageError("is a folder; a file is to be written", file=file)
+        if not file.parent.is_dir():
+            raise UsageError("cannot be written: its folder does not exist", file=file)
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise UsageError("cannot be written: no permission", file=file)
+
+
+def save(file: Path, text: str) -> None:
+    """Write `text` to `file`, whole or not at all."""
+    if file.exists() and not file.is_file():  # a pipe or device takes what comes
+        file.write_text(text, encoding="utf-8")
+        return
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def rendered(command: str, report: Any) -> str:
+    """The JSON document of `command`, as `--json` prints it."""
+    text = json.dumps({"schema": f"hub.{command}/1", **document(report)}, allow_nan=False, indent=1)
+    return f"{text}\n"
+
+
+def publish(
+    command: str, report: Any, page: Callable[[], str], output: Path | None, html: Path | None, as_json: bool
+) -> None:
+    """Put the report where it was asked for: JSON in `output`, or the page if it ends in .html; the page in `html`."""
+    text = rendered(command, report)
+    for file in filter(None, (output, html)):
+        is_page = file == html or file.suffix.lower() in (".html", ".htm")
+        save(file, page() if is_page else text)
+    if as_json:
+        print(text, end="")
+
+
+@contextmanager
+def ticking(what: str) -> Iterator[Tick]:
+    """Shows "what 3/10" on a terminal's standard error while the block runs."""
+
+    def tick(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{what} {done}/{total}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield tick
+    finally:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def row(name: str, summary: Summary | None, digits: int = 1) -> list[str]:
+    """A table's row: the name, and P50, P95, P99, mean, least and most; dashes where there is no sample."""
+    if summary is None:
+        return [name, *"------"]
+    values = (summary.p50, summary.p95, summary.p99, summary.mean, summary.min, summary.max)
+    return [name, *(f"{v:.{digits}f}" for v in values)]
+
+
+ROW_HEAD = ("", "P50", "P95", "P99", "mean", "min", "max")
+
+
+def mib(nbytes: int | None) -> str:
+    """Bytes in MiB, for people."""
+    return "unknown" if nbytes is None else f"{nbytes / 2**20:.1f} MiB"
