@@ -20,7 +20,7 @@ from hub.opening import open_model
 from hub.pipeline import Progress, Request, convert
 from hub.plugins import PluginInfo, registry
 from hub_runtime.bridge._cache import Cache, about
-from hub_runtime.bridge._records import Record, look, record
+from hub_runtime.bridge._records import Record, around, look, record
 
 Way = Literal["cache", "memory"]
 MEMORY = Path("/dev/shm")  # noqa: S108  # a fresh folder is made in it
@@ -105,7 +105,7 @@ def _known_sound(path: Path, name: str, cache: Cache, *, digests: bool) -> Recor
     if known is not None and known.format != name:
         known = None
     now, same = look(path, name, known)
-    if known is not None and same and (known.complete or not digests):
+    if known is not None and same and known.around == around(path) and (known.complete or not digests):
         return known
     if not same:
         refuse_damaged(path)

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -152,7 +153,8 @@ class Records:
             temporary.write_text(json.dumps(asdict(made)), encoding="utf-8")
             temporary.replace(target)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
 
     def prune(self) -> int:
         """Forget sources that are gone; how many."""
