@@ -20,7 +20,7 @@ def test_every_summary_follows_from_the_samples(document: Any, tiny: Path) -> No
         "first_token_ms": [s["first_token_ms"] for s in samples],
         "token_ms": [t for s in samples for t in s["token_ms"]],
         "total_ms": [s["total_ms"] for s in samples],
-        "prompt_tokens_per_second": [3000 / s["first_token_ms"] for s in samples],
+        "prompt_tokens_per_second": [2000 / s["first_token_ms"] for s in samples],
         "generation_tokens_per_second": [8000 / sum(s["token_ms"]) for s in samples],
     }
     for name, values in columns.items():
@@ -42,7 +42,7 @@ def test_showcase_writes_the_same_document(
     assert len(found["samples"]) == 2
     again = hub("bench", tiny, "-n", 2, "--iterations", 1, "--output", target, "--json")
     assert json.loads(again.out) == json.loads(target.read_text(encoding="utf-8"))
-    assert list(tmp_path.iterdir()) == [target]
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_one_token_has_no_gaps(document: Any, tiny: Path) -> None:

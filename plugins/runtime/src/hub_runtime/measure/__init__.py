@@ -8,21 +8,67 @@ Every report is a dataclass that is printed as one JSON document; its schema lie
 """
 
 from hub_runtime.measure._bench import PROMPT, BenchReport, BenchSettings, LoadedFrom, Sample, Tick, bench
+from hub_runtime.measure._departure import Departure, TraceComparison, compare_traces, departure
 from hub_runtime.measure._host import Host, MemoryUse, PeakMemory
+from hub_runtime.measure._memory import Buffer, MemoryParts
+from hub_runtime.measure._nodes import Node, Values, layer_of
 from hub_runtime.measure._samples import RULE, Summary, percentile
+from hub_runtime.measure._statistics import Gatherer, Statistics
+from hub_runtime.measure._trace import (
+    Choice,
+    FirstToken,
+    Kept,
+    NanPlace,
+    NodeTrace,
+    TracedToken,
+    TraceReport,
+    TraceSettings,
+    layer_ends,
+    trace,
+)
+from hub_runtime.measure._trace_page import NODE_HEAD, comparison_page, node_cells, trace_page, verdict
+from hub_runtime.measure._tracer import Tracer, feed
 
 __all__ = [
+    "NODE_HEAD",
     "PROMPT",
     "RULE",
     "BenchReport",
     "BenchSettings",
+    "Buffer",
+    "Choice",
+    "Departure",
+    "FirstToken",
+    "Gatherer",
     "Host",
+    "Kept",
     "LoadedFrom",
+    "MemoryParts",
     "MemoryUse",
+    "NanPlace",
+    "Node",
+    "NodeTrace",
     "PeakMemory",
     "Sample",
+    "Statistics",
     "Summary",
     "Tick",
+    "TraceComparison",
+    "TraceReport",
+    "TraceSettings",
+    "TracedToken",
+    "Tracer",
+    "Values",
     "bench",
+    "compare_traces",
+    "comparison_page",
+    "departure",
+    "feed",
+    "layer_ends",
+    "layer_of",
+    "node_cells",
     "percentile",
+    "trace",
+    "trace_page",
+    "verdict",
 ]
