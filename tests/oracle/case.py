@@ -42,9 +42,14 @@ class Case:
         return self.family == "bert" or self.rewrite == "base model"
 
     @property
-    def pre(self) -> str | None:
-        """llama.cpp's name of the pre-tokenizer; None for SentencePiece, which has none."""
+    def told(self) -> str | None:
+        """What the script is told of the pre-tokenizer, which it asks for WordPiece too; None for SentencePiece."""
         return None if self.vocabulary.startswith("spm:") else self.vocabulary
+
+    @property
+    def pre(self) -> str | None:
+        """llama.cpp's name of the pre-tokenizer, for byte-level BPE."""
+        return None if self.vocabulary == "bert-bge" else self.told
 
 
 # Sizes that differ from each other wherever the family lets them, so that no two can be confused.

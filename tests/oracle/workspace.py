@@ -19,6 +19,6 @@ def prepare(cases: Sequence[Case], root: Path, sources: Path) -> dict[str, str]:
         folder = root / case.name
         factory.build(case, folder / "hf")
         outtype = "f32" if case.dtype == "float32" else "auto"
-        jobs.append((folder / "hf", folder / "script.gguf", outtype, case.pre))
+        jobs.append((folder / "hf", folder / "script.gguf", outtype, case.told))
     errors = script.convert(jobs, sources)
     return {case.name: error for case, error in zip(cases, errors, strict=True) if error is not None}
