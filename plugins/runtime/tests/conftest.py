@@ -78,8 +78,10 @@ def write_tiny(path: Path, *, template: str | None = TEMPLATE, seed: int = 3, sc
         writer.add_chat_template(template)
     for name, shape in shapes.items():
         values = np.ones(shape) if "norm" in name else random.normal(size=shape) / np.sqrt(shape[-1])
-        sharp = scale if name == "output" else 1.0
-        writer.add_tensor(f"{name}.weight", (values * sharp).astype(np.float32))
+        if name == "output":
+            values[256:] = 0  # never the likeliest: nothing ends before it is full
+            values *= scale
+        writer.add_tensor(f"{name}.weight", values.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -127,7 +127,7 @@ class Context:
         params.n_batch = params.n_ubatch = batch
         params.n_seq_max = self.sequences
         params.n_threads = params.n_threads_batch = self.threads
-        params.kv_unified = False
+        params.kv_unified = self.embeddings  # else llama.cpp cuts a batch at the shortest sequence and pools each part
         params.embeddings = self.embeddings
         if pooling is not None:
             params.pooling_type = POOLINGS[pooling]
