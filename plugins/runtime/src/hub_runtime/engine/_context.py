@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hub.errors import HubError, UsageError
 from hub_runtime.engine._devices import default_threads
-from hub_runtime.engine._library import LOG, library
+from hub_runtime.engine._library import LOG, library, returning_address
 
 if TYPE_CHECKING:
     from hub_runtime.engine._model import LoadedModel
@@ -66,6 +66,11 @@ class Batch:
         `logits`: True wants them for every token, False for none, None for the last alone.
         """
         start, stop = self.n, self.n + len(tokens)
+        if len(tokens) == 1 and self.room:  # each step of each generation comes this way
+            self.token[start], self.position[start], self.sequence[start] = tokens[0], position, sequence
+            self.wanted[start] = logits is not False
+            self.n = stop
+            return start
         if stop > self.capacity:
             raise ValueError(f"{len(tokens)} tokens do not fit into the {self.room} that are left")
         self.token[start:stop] = tokens
@@ -119,6 +124,10 @@ class Context:
         self._free.callback(self._c.llama_free, handle)
         self.handle: int = handle
         self._memory: int | None = self._c.llama_get_memory(handle)
+        self._views: dict[int, Floats] = {}
+        self._get_logits = returning_address("llama_get_logits_ith")
+        self._get_embedding = returning_address("llama_get_embeddings_ith")
+        self._get_pooled = returning_address("llama_get_embeddings_seq")
         self._adapt()
 
     def _params(self, ctx: int, batch: int, pooling: str | None) -> Any:
@@ -176,24 +185,29 @@ class Context:
 
     def logits(self, index: int) -> Floats:
         """The logits of token `index` of the last batch, shape (vocabulary,). Valid until the next `decode`."""
-        return self._floats(self._c.llama_get_logits_ith(self.handle, index), self.model.vocab.size)
+        return self._floats(self._get_logits(self.handle, index), self.model.vocab.size)
 
     def embedding(self, sequence: int) -> Floats:
         """The pooled embedding of a sequence of the last batch, shape (n_embd,). Valid until the next `decode`."""
-        return self._floats(self._c.llama_get_embeddings_seq(self.handle, sequence), self._embedding_size)
+        return self._floats(self._get_pooled(self.handle, sequence), self._embedding_size)
 
     def token_embedding(self, index: int) -> Floats:
         """The embedding of token `index` of the last batch when nothing is pooled, shape (n_embd,)."""
-        return self._floats(self._c.llama_get_embeddings_ith(self.handle, index), self._embedding_size)
+        return self._floats(self._get_embedding(self.handle, index), self._embedding_size)
 
     @property
     def _embedding_size(self) -> int:
         return int(self._c.llama_model_n_embd_out(self.model.handle))
 
-    def _floats(self, pointer: Any, count: int) -> Floats:
-        if not pointer:
+    def _floats(self, address: int | None, count: int) -> Floats:
+        """The array at `address`; llama.cpp writes outputs to few places again and again, so the views are kept."""
+        if not address:
             raise HubError("the last batch did not compute that", file=self.model.path)
-        return np.ctypeslib.as_array(pointer, (count,))
+        found = self._views.get(address)
+        if found is None or len(found) != count:
+            found = np.ctypeslib.as_array((ctypes.c_float * count).from_address(address))
+            self._views[address] = found
+        return found
 
     @property
     def pooling(self) -> str:

@@ -51,6 +51,14 @@ LOG = Log()
 
 
 @cache
+def returning_address(name: str) -> Any:
+    """llama.cpp's function `name` of a context and a number, returning a plain address instead of a ctypes pointer."""
+    function = library()._lib[name]  # by index ctypes makes a new function, apart from the module's own
+    function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_int32], ctypes.c_void_p
+    return function
+
+
+@cache
 def library() -> Any:
     """The module of llama.cpp's C functions; `HubError` when llama-cpp-python is not installed or does not load."""
     try:

@@ -6,6 +6,7 @@ import ctypes
 import secrets
 from collections.abc import Iterable
 from contextlib import ExitStack
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Sampler:
         self._chain: int | None = None
         if not settings.plain:
             self._candidates = np.zeros(vocab.size, _CANDIDATE)
+            self._ids = np.arange(vocab.size, dtype=np.int32)
             self._grammar = self._owned(grammar_of(vocab, settings))
             self._chain = self._owned(self._made_chain())
 
@@ -74,7 +76,7 @@ class Sampler:
     def sample(self, logits: Logits) -> int:
         """The token chosen from `logits`, one per token of the vocabulary. `HubError` when they are not finite."""
         best = int(logits.argmax())
-        if not np.isfinite(logits[best]):
+        if not isfinite(logits[best]):  # argmax finds a NaN first
             raise HubError(f"the model's logits are not finite: {logits[best]} for token {best}")
         if self._chain is None:
             return best
@@ -86,7 +88,7 @@ class Sampler:
     def _choose(self, logits: Logits, *, constrained: bool) -> int:
         """What the chain selects; with the grammar applied to all candidates first when `constrained`."""
         pool = self._candidates
-        pool["id"] = np.arange(len(pool), dtype=np.int32)
+        pool["id"] = self._ids
         pool["logit"] = logits
         pool["p"] = 0
         array = self._array(pool)

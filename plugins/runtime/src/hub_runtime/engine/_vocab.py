@@ -27,6 +27,7 @@ class Vocab:
         self.add_bos: bool = self._c.llama_vocab_get_add_bos(handle)
         self.add_eos: bool = self._c.llama_vocab_get_add_eos(handle)
         self._pieces: dict[tuple[int, bool], bytes] = {}
+        self._ends: dict[int, bool] = {}
 
     def _special(self, name: str) -> int | None:
         found: int = getattr(self._c, f"llama_vocab_{name}")(self.handle)
@@ -84,4 +85,6 @@ class Vocab:
 
     def ends(self, token: int) -> bool:
         """True when `token` ends a generation: EOS, end of turn and the like."""
-        return bool(self._c.llama_vocab_is_eog(self.handle, token))
+        if token not in self._ends:
+            self._ends[token] = bool(self._c.llama_vocab_is_eog(self.handle, token))
+        return self._ends[token]
