@@ -46,12 +46,8 @@ def bench(
     settings = BenchSettings(PROMPT if prompt is None else prompt, max_tokens, iterations, warmup, threads, ctx)
     with o.loading(want, quiet=as_json) as loaded, r.ticking("answer") as tick:
         report = measured(model, loaded, settings, tick)
-    document = r.rendered("bench", report)
-    if output is not None:
-        r.save(output, document)
-    if as_json:
-        print(document, end="")
-    else:
+    r.publish("bench", report, {}, output, as_json=as_json)
+    if not as_json:
         _print(report)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -53,16 +53,22 @@ def rendered(command: str, report: Any) -> str:
     return f"{text}\n"
 
 
-def publish(
-    command: str, report: Any, page: Callable[[], str], output: Path | None, html: Path | None, as_json: bool
-) -> None:
-    """Put the report where it was asked for: JSON in `output`, or the page if it ends in .html; the page in `html`."""
+Views = Mapping[str, Callable[[], str]]  # what a file of an extension holds, where it is not JSON
+
+
+def publish(command: str, report: Any, views: Views, *files: Path | None, as_json: bool) -> None:
+    """Put the report where it was asked for: into `files`, as their extensions say, JSON for others; and on stdout."""
     text = rendered(command, report)
-    for file in filter(None, (output, html)):
-        is_page = file == html or file.suffix.lower() in (".html", ".htm")
-        save(file, page() if is_page else text)
+    for file in filter(None, files):
+        view = views.get(file.suffix.lower())
+        save(file, text if view is None else view())
     if as_json:
         print(text, end="")
+
+
+def pages(make: Callable[[], str]) -> Views:
+    """Views of a report that can be a page."""
+    return dict.fromkeys((".html", ".htm"), make)
 
 
 @contextmanager

@@ -57,13 +57,15 @@ def trace(
 
     if tolerance is not None and compare is None:
         raise UsageError("--tolerance has no effect without --compare")
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise UsageError("--html writes .html", file=html)
     r.writable(output, html)
     want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
     settings = TraceSettings(prompt, threads, ctx, memory_profile)
     if compare is None:
         with o.loading(want, quiet=as_json) as loaded:
             report = traced(model, loaded, settings)
-        r.publish("trace", report, lambda: trace_page(report), output, html, as_json)
+        r.publish("trace", report, r.pages(lambda: trace_page(report)), output, html, as_json=as_json)
         if not as_json:
             _print(report)
         return int(report.first_nan is not None)
@@ -72,7 +74,7 @@ def trace(
         return o.loading(replace(want, path=path), quiet=as_json)
 
     both = compare_traces(loader, model, compare, settings, tolerance or 0.0)
-    r.publish("trace-comparison", both, lambda: comparison_page(both), output, html, as_json)
+    r.publish("trace-comparison", both, r.pages(lambda: comparison_page(both)), output, html, as_json=as_json)
     if not as_json:
         _print_both(both)
     return int(both.first_departure is not None)

@@ -12,6 +12,8 @@ from hub_runtime.measure._departure import Departure, TraceComparison, compare_t
 from hub_runtime.measure._host import Host, MemoryUse, PeakMemory
 from hub_runtime.measure._memory import Buffer, MemoryParts
 from hub_runtime.measure._nodes import Node, Values, layer_of
+from hub_runtime.measure._profile import LIMITS, Assertion, LayerShare, Limit, Phase, ProfileReport, Share, profile
+from hub_runtime.measure._profile_page import flame_chart, profile_page
 from hub_runtime.measure._samples import RULE, Summary, percentile
 from hub_runtime.measure._statistics import Gatherer, Statistics
 from hub_runtime.measure._trace import (
@@ -30,9 +32,11 @@ from hub_runtime.measure._trace_page import NODE_HEAD, comparison_page, node_cel
 from hub_runtime.measure._tracer import Tracer, feed
 
 __all__ = [
+    "LIMITS",
     "NODE_HEAD",
     "PROMPT",
     "RULE",
+    "Assertion",
     "BenchReport",
     "BenchSettings",
     "Buffer",
@@ -42,6 +46,8 @@ __all__ = [
     "Gatherer",
     "Host",
     "Kept",
+    "LayerShare",
+    "Limit",
     "LoadedFrom",
     "MemoryParts",
     "MemoryUse",
@@ -49,7 +55,10 @@ __all__ = [
     "Node",
     "NodeTrace",
     "PeakMemory",
+    "Phase",
+    "ProfileReport",
     "Sample",
+    "Share",
     "Statistics",
     "Summary",
     "Tick",
@@ -64,10 +73,13 @@ __all__ = [
     "comparison_page",
     "departure",
     "feed",
+    "flame_chart",
     "layer_ends",
     "layer_of",
     "node_cells",
     "percentile",
+    "profile",
+    "profile_page",
     "trace",
     "trace_page",
     "verdict",

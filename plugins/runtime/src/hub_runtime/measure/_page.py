@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 _STYLE = """
@@ -93,12 +94,45 @@ def bars(rows: Sequence[tuple[str, float, str]]) -> str:
     return _svg(len(rows) * _ROW, parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Flame:
+    """A box of a flame chart: what it is, how wide in any unit, and what it consists of."""
+
+    label: str
+    size: float
+    parts: Sequence[Flame]
+
+
+def flame(roots: Sequence[Flame]) -> str:
+    """An SVG flame chart, wholes above their parts; labels stand where they fit and are shown on hovering."""
+    total = sum(root.size for root in roots) or 1.0
+    found: list[str] = []
+    depth = _flames(roots, 0.0, 0, _WIDTH / total, total, found)
+    return _svg(depth * _ROW, found)
+
+
+def _flames(boxes: Sequence[Flame], x: float, depth: int, scale: float, total: float, found: list[str]) -> int:
+    """Draw `boxes` side by side from `x` on and their parts below them; the rows drawn."""
+    deepest = depth + 1 if boxes else depth
+    for number, box in enumerate(boxes):
+        width = box.size * scale
+        shade = colour(0.35 + 0.5 * (number % 8) / 8)
+        found.append(
+            _box(x, depth * _ROW, width - 0.5, shade, f"{box.label}: {box.size:.3f} ms, {box.size / total:.1%}")
+        )
+        if width > 7 * len(box.label):
+            found.append(_text(x + 4, depth * _ROW + 13, box.label))
+        deepest = max(deepest, _flames(box.parts, x, depth + 1, scale, total, found))
+        x += width
+    return deepest
+
+
 def _text(x: float, y: float, text: str) -> str:
     return f'<text x="{x:.1f}" y="{y}" font-size="12" font-family="system-ui, sans-serif">{escape(text)}</text>'
 
 
 def _box(x: float, y: float, width: float, fill: str, tip: str) -> str:
-    size = f'x="{x:.2f}" y="{y}" width="{max(width, 0.5):.2f}" height="{_ROW - 1}"'
+    size = f'x="{x:.2f}" y="{y}" width="{max(width, 0.1):.2f}" height="{_ROW - 1}"'
     return f'<rect {size} fill="{fill}"><title>{escape(tip)}</title></rect>'
 
 
