@@ -28,7 +28,7 @@ COMPARED = {
 }  # fmt: skip
 
 # Keys of a format's own that say how the weights are encoded: where encodings differ, they follow, and tell no more.
-OF_ENCODINGS = {"keys.general.file_type.value", "keys.general.quantization_version.value"}
+OF_ENCODINGS = {"keys.general.file_type", "keys.general.quantization_version"}
 
 LONGEST = 200
 
@@ -64,7 +64,7 @@ def _own(a: Model, b: Model, name: str) -> Iterator[FactDifference]:
     follows = OF_ENCODINGS if encodings[0] != encodings[1] else set()
 
     def counts(difference: Difference) -> bool:
-        return difference.key.startswith(keyed) and difference.key not in follows
+        return difference.key.startswith(keyed) and difference.key.removesuffix(".value") not in follows
 
     return _section(name, compare_mappings(x, y), counts, counts)
 

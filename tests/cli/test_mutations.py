@@ -233,3 +233,4 @@ def test_the_same_values_in_another_encoding_are_the_same_model(
     code, said = document("diff", packed, wide)
     assert code == 0
     assert "keys.general.file_type.value" in [f["key"] for f in said["facts"] if not f["counts"]]
+    assert "keys.general.quantization_version" not in [f["key"] for f in said["facts"] if f["counts"]]

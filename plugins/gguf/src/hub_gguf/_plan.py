@@ -150,7 +150,8 @@ def _kept_keys(draft: Draft, block: Block) -> Keys:
     keys = dict(block.keys)
     changed = _changed_keys(draft, keys) | _changed_pre(draft.tokenizer, keys)
     if any(block.encoding(p.tensor.name) != p.tensor.encoding.name for p in draft.tensors):
-        changed[FILE_TYPE] = _file_type(draft)
+        if FILE_TYPE in keys:
+            changed[FILE_TYPE] = _file_type(draft)
         if VERSION not in keys and any(p.tensor.encoding.quantized for p in draft.tensors):
             changed[VERSION] = Value(ValueType.UINT32, QUANTIZATION_VERSION)
     draft.facts += [Fact(key, "kept") for key in keys if key not in changed]
