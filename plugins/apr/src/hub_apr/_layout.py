@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 
 from hub.codecs import Recoded, can_decode, recode
 from hub.errors import DamagedFile
-from hub.ir import ENCODINGS, F32, U8, Change, Encoding, Index, Rows, Tensor
+from hub.ir import ENCODINGS, F32, U8, Change, Encoding, Index, Rows, Tensor, Transposed
 from hub_apr.container import BY_ENCODING, DIMS_LIMIT, NAME_LIMIT
 
 _WIDENED = {"F16", "BF16"}
+_TURNED = "^T"
 
 WIDENED = "apr reads norms and biases as F32"
 CARRIED = "carried byte for byte; apr lists it and does not compute with it"
@@ -36,6 +38,10 @@ def lay(tensor: Tensor, *, portable: bool) -> tuple[Tensor, str]:
     name = tensor.encoding.name
     if len(tensor.shape) == 1 and name in _WIDENED:
         return recode(tensor, F32), WIDENED
+    blocks = None if portable else turned_blocks(tensor)
+    if blocks is not None:
+        rows = Tensor(tensor.name, (blocks.rows.n, blocks.rows.width), U8, blocks.rows)
+        return rows, f"its transpose was {blocks.encoding}: {CARRIED}"
     why = _obstacle(tensor)
     if not why:
         return tensor, ""
@@ -43,6 +49,15 @@ def lay(tensor: Tensor, *, portable: bool) -> tuple[Tensor, str]:
     if portable and decodes and len(tensor.shape) <= DIMS_LIMIT:
         return recode(tensor, F32), f"--portable: {why}, F32 holds the same values"
     return Tensor(tensor.name, (tensor.rows.n, tensor.rows.width), U8, tensor.rows), f"{why}: {CARRIED}"
+
+
+def turned_blocks(tensor: Tensor) -> Tensor | None:
+    """The matrix in blocks whose transpose, decoded, `tensor` is (a GGUF's GPT-2 has them); None for any other."""
+    rows = tensor.rows
+    decoded = rows.base if isinstance(rows, Transposed) else None
+    if isinstance(decoded, Recoded) and decoded.widened and decoded.base.encoding.quantized:
+        return decoded.base
+    return None
 
 
 def _obstacle(tensor: Tensor) -> str:
@@ -68,28 +83,51 @@ def recorded(tensor: Tensor, laid: Tensor) -> bool:
 
 
 def encodings_block(pairs: Mapping[str, Tensor]) -> dict[str, dict[str, list[int]]]:
-    """The `hub.encodings` block: by encoding, the shape of each tensor that the index says otherwise."""
+    """The `hub.encodings` block: by encoding, the shape of each tensor that the index says otherwise.
+
+    An encoding that ends in "^T" is that of the transpose, and so is the shape.
+    """
     out: dict[str, dict[str, list[int]]] = {}
     for name, tensor in pairs.items():
-        out.setdefault(tensor.encoding.name, {})[name] = list(tensor.shape)
+        blocks = turned_blocks(tensor)
+        kind = tensor.encoding.name if blocks is None else blocks.encoding.name + _TURNED
+        out.setdefault(kind, {})[name] = list((blocks or tensor).shape)
     return out
 
 
-def parse_encodings(block: Any, file: Path) -> dict[str, tuple[Encoding, tuple[int, ...]]]:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What `hub.encodings` says of a tensor: encoding and shape of what is stored, and whether it is the transpose."""
+
+    encoding: Encoding
+    shape: tuple[int, ...]
+    turned: bool = False
+
+
+def parse_encodings(block: Any, file: Path) -> dict[str, Layout]:
     """What `encodings_block` made, by tensor; `DamagedFile` when it is something else."""
-    out: dict[str, tuple[Encoding, tuple[int, ...]]] = {}
+    out: dict[str, Layout] = {}
     for kind, shapes in block.items() if isinstance(block, dict) else [("", block)]:
-        if kind not in ENCODINGS or not isinstance(shapes, dict):
+        encoding = ENCODINGS.get(kind.removesuffix(_TURNED))
+        if encoding is None or not isinstance(shapes, dict):
             raise DamagedFile(f"metadata 'hub.encodings' names an encoding {kind!r} that is unknown", file=file)
         for name, shape in shapes.items():
             if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < 1 << 48 for n in shape):
                 raise DamagedFile(f"metadata 'hub.encodings' has no shape but {shape!r}", file=file, tensor=name)
-            out[name] = ENCODINGS[kind], tuple(shape)
+            out[name] = Layout(encoding, tuple(shape), kind.endswith(_TURNED))
     return out
 
 
-def restore(stored: Tensor, encoding: Encoding, shape: tuple[int, ...], file: Path) -> Tensor:
+def restore(stored: Tensor, layout: Layout, file: Path) -> Tensor:
     """The tensor that `lay` was given, from what the file holds; `DamagedFile` when the two do not fit."""
+    if not layout.turned:
+        return _restored(stored, layout.encoding, layout.shape, file)
+    if len(layout.shape) != 2 or stored.encoding != U8 or not can_decode(layout.encoding):
+        raise DamagedFile("metadata 'hub.encodings' turns what is no matrix in blocks", file=file, tensor=stored.name)
+    return recode(_restored(stored, layout.encoding, layout.shape, file), F32).transposed()
+
+
+def _restored(stored: Tensor, encoding: Encoding, shape: tuple[int, ...], file: Path) -> Tensor:
     if stored.encoding == U8:
         if stored.nbytes != encoding.size(shape):
             raise DamagedFile(

@@ -118,7 +118,7 @@ def _tensors(
         if entry.name in table:
             stored = _unpacked(part, stored, entry, table[entry.name], str(packed["codec"]), cache)
         stored = undo.shift(stored)
-        out[entry.name] = restore(stored, *encodings[entry.name], path) if entry.name in encodings else stored
+        out[entry.name] = restore(stored, encodings[entry.name], path) if entry.name in encodings else stored
     return undo.join(out)
 
 
