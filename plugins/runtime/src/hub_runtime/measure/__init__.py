@@ -8,10 +8,22 @@ Every report is a dataclass that is printed as one JSON document; its schema lie
 """
 
 from hub_runtime.measure._bench import PROMPT, BenchReport, BenchSettings, LoadedFrom, Sample, Tick, bench
+from hub_runtime.measure._compare import (
+    PROMPTS,
+    Along,
+    CompareReport,
+    ModelComparison,
+    PromptComparison,
+    Rules,
+    compare_models,
+)
+from hub_runtime.measure._compare import Job as CompareJob
 from hub_runtime.measure._departure import Departure, TraceComparison, compare_traces, departure
+from hub_runtime.measure._forced import divergence, forced, log_softmax
 from hub_runtime.measure._host import Host, MemoryUse, PeakMemory
 from hub_runtime.measure._memory import Buffer, MemoryParts
 from hub_runtime.measure._nodes import Node, Values, layer_of
+from hub_runtime.measure._perplexity import PerplexityReport, perplexity
 from hub_runtime.measure._profile import LIMITS, Assertion, LayerShare, Limit, Phase, ProfileReport, Share, profile
 from hub_runtime.measure._profile_page import flame_chart, profile_page
 from hub_runtime.measure._samples import RULE, Summary, percentile
@@ -35,12 +47,16 @@ __all__ = [
     "LIMITS",
     "NODE_HEAD",
     "PROMPT",
+    "PROMPTS",
     "RULE",
+    "Along",
     "Assertion",
     "BenchReport",
     "BenchSettings",
     "Buffer",
     "Choice",
+    "CompareJob",
+    "CompareReport",
     "Departure",
     "FirstToken",
     "Gatherer",
@@ -51,12 +67,16 @@ __all__ = [
     "LoadedFrom",
     "MemoryParts",
     "MemoryUse",
+    "ModelComparison",
     "NanPlace",
     "Node",
     "NodeTrace",
     "PeakMemory",
+    "PerplexityReport",
     "Phase",
     "ProfileReport",
+    "PromptComparison",
+    "Rules",
     "Sample",
     "Share",
     "Statistics",
@@ -69,15 +89,20 @@ __all__ = [
     "Tracer",
     "Values",
     "bench",
+    "compare_models",
     "compare_traces",
     "comparison_page",
     "departure",
+    "divergence",
     "feed",
     "flame_chart",
+    "forced",
     "layer_ends",
     "layer_of",
+    "log_softmax",
     "node_cells",
     "percentile",
+    "perplexity",
     "profile",
     "profile_page",
     "trace",
