@@ -38,10 +38,10 @@ FURTHER: tuple[Case, ...] = (
     Case("ernie4_5", "ernie4_5", {**DENSE, "head_dim": 32, "rope_parameters": THETA, **TIED}, "spm:llama", pad=0),
     Case("exaone4", "exaone4", {**_DEEP, "sliding_window": 32, "rope_parameters": THETA}, "gpt-2"),
     Case("exaone4_llama3", "exaone4", {
-        **DENSE, "sliding_window": None, "layer_types": ["full_attention"] * 2, "head_dim": 32,
+        **DENSE, "sliding_window": None, "layer_types": ["full_attention"] * 2,
         "rope_parameters": _LLAMA3,
     }, "gpt-2", unwritten="it divides by a window that is not there"),
-    Case("nemotron", "nemotron", {**DENSE, "rope_parameters": _HALF}, "spm:llama", pad=0),
+    Case("nemotron", "nemotron", {**DENSE, "rope_parameters": _HALF}, "spm:nemotron", pad=0),
     Case("bloom", "bloom", _BLOOM, "gpt-2"),
     Case("gpt_bigcode", "gpt_bigcode", _BIGCODE, "starcoder"),
 )  # fmt: skip

@@ -131,6 +131,7 @@ def byte_level(
 _SPM: dict[str, dict[str, Any]] = {
     "llama": {"unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1},
     "phi3": {"unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1},
+    "nemotron": {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3},
     "gemma": {
         "pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3, "bos_piece": "<bos>", "eos_piece": "<eos>",
         "add_dummy_prefix": False, "control_symbols": ["<start_of_turn>", "<end_of_turn>"],
@@ -140,7 +141,7 @@ _SPM: dict[str, dict[str, Any]] = {
 
 # For its LlamaTokenizer transformers 5 leaves tokenizer.json aside and puts no space before a leading space, unlike
 # SentencePiece and llama.cpp; the general class does as the file says.
-_CLASS = {"llama": "PreTrainedTokenizerFast", "phi3": "LlamaTokenizer", "gemma": "GemmaTokenizer"}
+_CLASS = {"phi3": "LlamaTokenizer", "gemma": "GemmaTokenizer"}
 
 
 def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
@@ -171,7 +172,7 @@ def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
     if late:
         _dump(folder / "added_tokens.json", {t: ids[t] for t in late})
     names = {"bos_token": bos, "eos_token": eos, "unk_token": unk}
-    names |= {"pad_token": "<pad>"} if family == "gemma" else {}
+    names |= {"pad_token": "<pad>"} if family in ("gemma", "nemotron") else {}
     names |= {"eos_token": late[0], "pad_token": late[0]} if late else {}
     _dump(folder / "special_tokens_map.json", names)
     _dump(folder / "tokenizer_config.json", {
@@ -179,7 +180,7 @@ def sentencepiece(folder: Path, family: str, *, size: int = 600) -> Vocabulary:
         "added_tokens_decoder": {str(a["id"]): {k: v for k, v in a.items() if k != "id"} for a in added},
         **names, "chat_template": TEMPLATE, "clean_up_tokenization_spaces": False, "legacy": True,
         "model_max_length": 512, "sp_model_kwargs": {}, "spaces_between_special_tokens": False,
-        "tokenizer_class": _CLASS[family],
+        "tokenizer_class": _CLASS.get(family, "PreTrainedTokenizerFast"),
         "use_default_system_prompt": False,
     })  # fmt: skip
     special = {"bos_token_id": ids[bos], "eos_token_id": ids[names["eos_token"]]}

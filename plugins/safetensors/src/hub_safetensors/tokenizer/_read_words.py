@@ -104,6 +104,9 @@ def read_bpe(folder: Folder, pre: str | None) -> Tokenizer:
     special = find_special(folder)
     if folder.family in LLAMA_FAMILY:
         llama_flags(folder, special.flags, special.ids)
+    for name, token in FAMILY_SPECIAL.get(str(folder.family), {}).items():
+        if token in tokens:
+            special.ids.setdefault(name, tokens.index(token))
     return Tokenizer(
         kind="bpe",
         tokens=tokens,
@@ -185,6 +188,10 @@ def _spaced(a: str, b: str) -> str:
 # Families that the script converts as llama, whose flags it sets by rules of their own.
 LLAMA_FAMILY = ("llama", "mistral", "mixtral", "granite", "granitemoe", "smollm3", "arcee")
 ROBERTA_FAMILY = ("roberta",)
+# Tokens that the script takes for special ones where no file states any.
+FAMILY_SPECIAL = {
+    "glm4": {"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>", "eot": "<|user|>"},
+}
 GRANITE_VOCAB, CODE_LLAMA_VOCAB, CODE_LLAMA_EOT = 49152, 32016, 32010
 
 
