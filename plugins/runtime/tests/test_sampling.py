@@ -98,7 +98,9 @@ def test_a_json_schema_is_kept_to(slots: Slots) -> None:
 @pytest.mark.parametrize(
     "settings",
     [{"grammar": "root ::= ("}, {"grammar": "other ::= 'a'"}, {"grammar": ""}, {"grammar": "root ::= root"},
-     {"json_schema": "{"}, {"json_schema": "[]"}, {"json_schema": '{"$ref": "#/nowhere"}'}],
+     {"json_schema": "{"}, {"json_schema": "[]"}, {"json_schema": '{"$ref": "#/nowhere"}'},
+     {"json_schema": '{"anyOf": [{"type": "array", "minItems": 1000000000}]}'},
+     {"json_schema": '{"type": "string", "pattern": "^a{1,2000000000}$"}'}],
 )  # fmt: skip
 def test_a_grammar_or_schema_that_is_none_is_refused_and_the_slots_go_on(
     slots: Slots, settings: dict[str, str]
@@ -112,7 +114,7 @@ def test_a_grammar_or_schema_that_is_none_is_refused_and_the_slots_go_on(
 @pytest.mark.parametrize(
     "settings",
     [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 1.5}, {"min_p": -0.1}, {"top_k": -1}, {"seed": -1},
-     {"seed": 2**32}, {"repeat_penalty": 0.0}, {"grammar": "root ::= 'a'", "json_schema": "{}"}],
+     {"seed": 2**32}, {"repeat_penalty": 0.0}, {"repeat_last_n": -1}, {"grammar": "root ::= 'a'", "json_schema": "{}"}],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

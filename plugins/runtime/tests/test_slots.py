@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hub.errors import UnsupportedFile, UsageError
+from hub.errors import HubError, UnsupportedFile, UsageError
 from hub_runtime.engine import Generation, LoadedModel, PromptTooLong, Request, Settings, Slots, generate, generate_all
 
 CTX = 512
@@ -122,6 +122,37 @@ def test_a_beginning_that_another_request_computes_is_shared(reusing: Slots) -> 
     for generation, word in ((first, "one"), (second, "two")):
         reusing.reset()
         assert generation.text == "".join(t.text for t in generate(reusing, request(begin + word, 40)))
+
+
+def test_a_failure_ends_its_own_generation_alone(slots: Slots) -> None:
+    good = [slots.add(request(word, 20)) for word in ("one", "two")]
+    bad = slots.add(request("bad", 20, grammar='root ::= "a" "\\U7FFFFFFF"'))
+    while slots.active:
+        slots.step()
+    assert bad.finish == "failed"
+    assert bad.failure is not None
+    assert "grammar allows none" in bad.failure.message
+    for generation, word in zip(good, ("one", "two"), strict=True):
+        assert generation.finish == "length"
+        assert generation.text == "".join(t.text for t in generate(slots, request(word, 20)))
+    with pytest.raises(HubError, match="grammar allows none"):
+        list(generate_all(slots, [request("good"), bad.request]))
+    assert slots.free == 3
+
+
+def test_a_prompt_is_scored_as_if_it_were_generated(slots: Slots) -> None:
+    generation = slots.add(request("score", 6, top_logprobs=2))
+    tokens = []
+    while generation.finish is None:
+        tokens += [token for _, token in slots.step()]
+    whole = Request([*b"score", *generation.tokens], Settings(top_logprobs=2), 1, score_prompt=True)
+    scored = slots.add(whole)
+    slots.step()
+    assert [t.id for t in scored.prompt_scores] == whole.prompt[1:]
+    for known, seen in zip(tokens, scored.prompt_scores[4:], strict=True):
+        assert (known.id, known.piece) == (seen.id, seen.piece)
+        assert seen.logprob == pytest.approx(known.logprob, abs=1e-3)
+        assert [a.id for a in seen.top] == [a.id for a in known.top]
 
 
 def test_counters_add_up(slots: Slots) -> None:

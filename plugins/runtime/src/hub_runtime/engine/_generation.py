@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hub.errors import UsageError
+from hub.errors import HubError, UsageError
 from hub_runtime.engine._settings import Settings
 from hub_runtime.engine._stream import TextStream
 
-Finish = Literal["stop", "length", "cancelled"]
+Finish = Literal["stop", "length", "cancelled", "failed"]
 
 
 class PromptTooLong(UsageError):
@@ -29,7 +29,9 @@ class PromptTooLong(UsageError):
 class Request:
     """What to generate: token ids of the prompt, at most `max_tokens` more (None: as many as fit), `stop` strings.
 
-    `endless` goes on behind tokens that end an answer, as measurements of speed want it.
+    `endless` goes on behind tokens that end an answer, as measurements of speed want it. `score_prompt` reports the log
+    probability of each token of the prompt behind the first (`Generation.prompt_scores`), and the best rivals as the
+    settings' `top_logprobs` says.
     """
 
     prompt: Sequence[int]
@@ -37,6 +39,7 @@ class Request:
     max_tokens: int | None = None
     stop: Sequence[str] = ()
     endless: bool = False
+    score_prompt: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -115,14 +118,17 @@ class Counters:
 class Generation:
     """A request being answered: the tokens and text so far, why it ended (`finish`, None while it goes on), counters.
 
-    `tokens` leaves out the token that ends an answer. `seed` is the one in use. `stopped` is the stop string met.
+    `tokens` leaves out the token that ends an answer. `seed` is the one in use. `stopped` is the stop string met,
+    `failure` why it is "failed". `prompt_scores` are the prompt's tokens behind the first, with what the model thought
+    of each, when the request asks for them.
     """
 
     def __init__(self, request: Request, seed: int) -> None:
         self.request, self.seed = request, seed
         self.tokens: list[int] = []
-        self.logprobs: list[float] = []
+        self.prompt_scores: list[Token] = []
         self.finish: Finish | None = None
+        self.failure: HubError | None = None
         self.counters = Counters(len(request.prompt))
         self.stream = TextStream(request.stop)
         self._texts: list[str] = []

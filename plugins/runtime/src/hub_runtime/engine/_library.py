@@ -41,7 +41,7 @@ class Log:
     def reasons(self) -> str:
         """What the newest errors say, in one line; the warnings when there are no errors."""
         for wanted in (_ERROR, _WARN):
-            found = [text for level, text in self.lines if level == wanted]
+            found = [text for level, text in list(self.lines) if level == wanted]
             if found:
                 return "; ".join(found[-3:])
         return "llama.cpp gives no reason"

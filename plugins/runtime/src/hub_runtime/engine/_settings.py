@@ -62,7 +62,7 @@ _RANGES = (
     ("top_p", 0.0, 1.0),
     ("min_p", 0.0, 1.0),
     ("repeat_penalty", 0.01, 100.0),
-    ("repeat_last_n", -1, 2**31 - 1),
+    ("repeat_last_n", 0, 2**31 - 1),
     ("presence_penalty", -100.0, 100.0),
     ("frequency_penalty", -100.0, 100.0),
 )

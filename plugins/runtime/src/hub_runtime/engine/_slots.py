@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from hub.errors import UnsupportedFile
+from hub.errors import HubError, UnsupportedFile
 from hub_runtime.engine._context import Context, Floats
 from hub_runtime.engine._generation import Alternative, Generation, PromptTooLong, Request, Token
 from hub_runtime.engine._sampler import Sampler, log_probabilities
@@ -23,12 +24,27 @@ class _Slot:
     generation: Generation | None = None
     sampler: Sampler | None = None
     todo: list[int] = field(default_factory=list)
+    scores: bool = False  # the prompt's tokens are to be scored
 
     def close(self) -> None:
         if self.sampler is not None:
             self.sampler.close()
         self.generation = self.sampler = None
-        self.todo = []
+        self.todo, self.scores = [], False
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a batch holds of one slot: `count` tokens from position `start`, the last at index `last` of the batch.
+
+    `complete` when nothing of what was to do is left, so that a token can be chosen.
+    """
+
+    slot: _Slot
+    last: int
+    start: int
+    count: int
+    complete: bool
 
 
 class Slots:
@@ -36,12 +52,14 @@ class Slots:
 
     `reuse` keeps what a finished request computed, and computes a shared beginning of prompts once; the logits behind
     it then differ in their last bits from those of a prompt computed whole, as llama.cpp's kernels have it.
+    `decode_seconds` is the time spent in llama.cpp so far.
     """
 
     def __init__(self, context: Context, *, reuse: bool = False) -> None:
         if context.embeddings or not context.model.has_decoder or context.model.has_encoder:
             raise UnsupportedFile("this model does not generate text from a prompt alone", file=context.model.path)
         self.context, self.reuse = context, reuse
+        self.decode_seconds = 0.0
         self._vocab = context.model.vocab
         self._batch = context.batch()
         self._slots = [_Slot(i) for i in range(context.sequences)]
@@ -79,19 +97,19 @@ class Slots:
             sampler.accept(token, generated=False)
         slot = max(idle, key=lambda s: _common(s.held, prompt)) if self.reuse else idle[0]
         generation = Generation(request, sampler.seed)
-        generation.counters.cached_tokens = self._prepare(slot, prompt)
-        slot.generation, slot.sampler = generation, sampler
+        generation.counters.cached_tokens = self._prepare(slot, prompt, reuse=self.reuse and not request.score_prompt)
+        slot.generation, slot.sampler, slot.scores = generation, sampler, request.score_prompt
         slot.todo = prompt[generation.counters.cached_tokens :]
         return generation
 
-    def _prepare(self, slot: _Slot, prompt: list[int]) -> int:
+    def _prepare(self, slot: _Slot, prompt: list[int], *, reuse: bool) -> int:
         """Leave in `slot` the longest beginning of `prompt` that some slot holds; its length."""
-        if self.reuse:
+        if reuse:
             best = max(self._slots, key=lambda s: (_common(s.held, prompt), s is slot))
             if _common(best.held, prompt) > _common(slot.held, prompt):
                 self.context.copy(best.sequence, slot.sequence)
                 slot.held = list(best.held)
-        keep = min(_common(slot.held, prompt), len(prompt) - 1) if self.reuse else 0
+        keep = min(_common(slot.held, prompt), len(prompt) - 1) if reuse else 0
         if not self.context.forget(slot.sequence, keep):  # a recurrent state cannot be cut, only dropped
             self.context.forget(slot.sequence)
             keep = 0
@@ -108,14 +126,16 @@ class Slots:
     def step(self) -> list[tuple[Generation, Token]]:
         """Compute one batch and return the tokens that came of it, at most one a request; none while prompts are read.
 
-        A generation that ended (`finish`) has left its slot. An exception leaves all slots as after `reset`.
+        A generation that ended (`finish`) has left its slot; one that cannot go on is "failed", says why (`failure`),
+        and has no token. When the batch itself cannot be computed, `HubError` leaves all slots as after `reset`.
         """
         try:
-            wanted = self._fill()
-            if not self._batch.n:
-                return []
-            self.context.decode(self._batch)
-            return [self._choose(slot, index) for slot, index in wanted]
+            parts = self._fill()
+            if parts:
+                started = time.perf_counter()
+                self.context.decode(self._batch)
+                self.decode_seconds += time.perf_counter() - started
+            return [made for part in parts if (made := self._read(part)) is not None]
         except BaseException:
             self.reset()
             raise
@@ -128,47 +148,73 @@ class Slots:
             slot.held = []
         self.context.clear()
 
-    def _fill(self) -> list[tuple[_Slot, int]]:
-        """Put into the batch what is to be computed, generations first; the slots that get logits and where."""
+    def _fill(self) -> list[_Part]:
+        """Put into the batch what is to be computed, generations first."""
         self._batch.clear()
-        busy = [slot for slot in self._slots if slot.generation is not None]
-        wanted = []
+        busy = [slot for slot in self._slots if slot.todo]
+        parts = []
         for slot in sorted(busy, key=lambda s: len(s.todo)):
-            piece = slot.todo[: self._batch.room]
-            if piece:
-                last = len(piece) == len(slot.todo)
-                index = self._batch.add(piece, len(slot.held), slot.sequence, logits=None if last else False)
-                slot.held += piece
-                slot.todo = slot.todo[len(piece) :]
-                wanted += [(slot, index)] if last else []
-        return wanted
+            tokens = slot.todo[: self._batch.room]
+            if tokens:
+                complete = len(tokens) == len(slot.todo)
+                wanted = True if slot.scores else None if complete else False
+                last = self._batch.add(tokens, len(slot.held), slot.sequence, logits=wanted)
+                parts.append(_Part(slot, last, len(slot.held), len(tokens), complete))
+                slot.held += tokens
+                slot.todo = slot.todo[len(tokens) :]
+        return parts
 
-    def _choose(self, slot: _Slot, index: int) -> tuple[Generation, Token]:
+    def _read(self, part: _Part) -> tuple[Generation, Token] | None:
+        """What the batch says for one slot; a failure there ends that generation alone."""
+        slot = part.slot
         generation, sampler = slot.generation, slot.sampler
         if generation is None or sampler is None:
             raise RuntimeError("the slot is not in use")
+        try:
+            if slot.scores:
+                self._score(part, generation)
+            return (generation, self._choose(slot, generation, sampler, part.last)) if part.complete else None
+        except HubError as error:
+            generation.finish, generation.failure = "failed", error
+            slot.close()
+            return None
+
+    def _score(self, part: _Part, generation: Generation) -> None:
+        """Note what the model thought of the prompt's tokens that follow those of `part`."""
+        prompt = generation.request.prompt
+        for offset in range(part.count):
+            place = part.start + offset + 1
+            if place < len(prompt):
+                logits = self.context.logits(part.last - part.count + 1 + offset)
+                logprob, top = self._probabilities(logits, prompt[place], generation.request.settings.top_logprobs or 0)
+                piece = self._vocab.piece(prompt[place], special=True)
+                text = piece.decode("utf-8", "replace")
+                generation.prompt_scores.append(Token(prompt[place], piece, text, logprob, top))
+
+    def _choose(self, slot: _Slot, generation: Generation, sampler: Sampler, index: int) -> Token:
+        """The next token of a generation, counted and remembered."""
         logits = self.context.logits(index)
         chosen = sampler.sample(logits)
         ends = self._vocab.ends(chosen) and not generation.request.endless
         piece = b"" if ends else self._vocab.piece(chosen)
+        logprob, top = self._probabilities(logits, chosen, generation.request.settings.top_logprobs)
         text = generation.take(chosen, piece, ends=ends, full=len(slot.held) + 1 >= self._limit)
-        logprob, top = self._probabilities(logits, chosen, generation)
         if generation.finish is None:
             sampler.accept(chosen)
-            slot.todo = [chosen]
+            slot.todo, slot.scores = [chosen], False
         else:
             slot.close()
-        return generation, Token(chosen, piece, text, logprob, top)
+        return Token(chosen, piece, text, logprob, top)
 
     def _probabilities(
-        self, logits: Floats, chosen: int, generation: Generation
+        self, logits: Floats, token: int, count: int | None
     ) -> tuple[float | None, tuple[Alternative, ...]]:
-        count = generation.request.settings.top_logprobs
+        """The log probability of `token`, and the `count` likeliest tokens; nothing when `count` is None."""
         if count is None:
             return None, ()
         logs = log_probabilities(logits)
-        return float(logs[chosen]), tuple(
-            Alternative(int(i), self._vocab.piece(int(i), special=True), float(logs[i])) for i in best(logs, count)
+        return float(logs[token]), tuple(
+            Alternative(i, self._vocab.piece(i, special=True), float(logs[i])) for i in best(logs, count)
         )
 
 
@@ -188,22 +234,43 @@ def _common(a: list[int], b: list[int]) -> int:
 
 
 def generate(slots: Slots, request: Request) -> Iterator[Token]:
-    """The tokens of the answer to one request, as they come; leaving the loop early frees the slot."""
+    """The tokens of the answer to one request, as they come; leaving the loop early frees the slot.
+
+    `HubError` when it cannot go on.
+    """
     generation = slots.add(request)
     try:
         while generation.finish is None:
             yield from (token for owner, token in slots.step() if owner is generation)
+        if generation.failure is not None:
+            raise generation.failure
     finally:
         slots.cancel(generation)
 
 
 def generate_all(slots: Slots, requests: Iterable[Request]) -> Iterator[tuple[int, Generation, Token]]:
-    """Answer all requests in one continuous batch: (number of the request, its generation, token), as they come."""
+    """Answer all requests in one continuous batch: (number of the request, its generation, token), as they come.
+
+    `HubError` when one cannot go on; whatever ends the loop frees the slots.
+    """
     waiting = deque(enumerate(requests))
-    numbers: dict[int, int] = {}
-    while waiting or slots.active:
-        while waiting and slots.free:
-            number, request = waiting.popleft()
-            numbers[id(slots.add(request))] = number
-        for generation, token in slots.step():
-            yield numbers[id(generation)], generation, token
+    running: dict[int, Generation] = {}
+    try:
+        while waiting or running:
+            while waiting and slots.free:
+                number, request = waiting.popleft()
+                running[number] = slots.add(request)
+            numbers = {id(generation): number for number, generation in running.items()}
+            for generation, token in slots.step():
+                yield numbers[id(generation)], generation, token
+            running = {number: g for number, g in running.items() if _going(g)}
+    finally:
+        for generation in running.values():
+            slots.cancel(generation)
+
+
+def _going(generation: Generation) -> bool:
+    """Whether there is more to come; raises the failure of one that failed."""
+    if generation.failure is not None:
+        raise generation.failure
+    return generation.finish is None
