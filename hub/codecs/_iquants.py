@@ -15,7 +15,8 @@ from hub.codecs._kernel import Decoder, Floats, Words, bits_of, cut, half, lay, 
 from hub.ir import Bytes
 
 _WORD = {4: np.uint32, 8: np.uint64}
-_LEVELS = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)  # kvalues_iq4nl
+LEVELS = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)
+"""What the four bits of IQ4_NL and IQ4_XS stand for (kvalues_iq4nl)."""
 
 
 @cache
@@ -123,14 +124,14 @@ def _iq1_m(blocks: Bytes, out: Floats) -> None:
 
 
 def _iq4_nl(blocks: Bytes, out: Floats) -> None:
-    q = lay(nibble_levels(cut(blocks, 2, 18), _LEVELS))
+    q = lay(nibble_levels(cut(blocks, 2, 18), LEVELS))
     scaled(q.view(np.int8), half(blocks, 0), out)
 
 
 def _iq4_xs(blocks: Bytes, out: Floats) -> None:
     high = cut(blocks, 2, 4).view(np.uint16) >> np.arange(0, 16, 2, dtype=np.uint16) & np.uint16(3)
     small = (high.astype(np.uint8) << 4 | _halves(cut(blocks, 4, 8))).view(np.int8) - np.int8(32)
-    q = lay(nibble_levels(cut(blocks, 8, 136).reshape(-1, 16), _LEVELS))
+    q = lay(nibble_levels(cut(blocks, 8, 136).reshape(-1, 16), LEVELS))
     scaled(q.view(np.int8), half(blocks, 0) * small, out)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hub.codecs import _apr, _fp4, _iquants, _kquants, _legacy, _lowbit, _plain
+from hub.codecs import _apr, _fp4, _iquants, _iquants_encode, _kquants, _kquants_encode, _legacy, _lowbit, _plain
 from hub.codecs._kernel import Decoder, Encoder, Floats
 from hub.codecs._plain import Values
 from hub.errors import UnsupportedFile, UsageError
@@ -16,7 +16,10 @@ _CHUNK = 1 << 17
 _BLOCK_DECODERS: dict[str, Decoder] = (
     _legacy.DECODERS | _kquants.DECODERS | _iquants.DECODERS | _lowbit.DECODERS | _fp4.DECODERS | _apr.DECODERS
 )
-_BLOCK_ENCODERS: dict[str, Encoder] = _legacy.ENCODERS | _lowbit.ENCODERS | _fp4.ENCODERS | _apr.ENCODERS
+_BLOCK_ENCODERS: dict[str, Encoder] = (
+    _legacy.ENCODERS | _kquants_encode.ENCODERS | _iquants_encode.ENCODERS | _lowbit.ENCODERS | _fp4.ENCODERS
+    | _apr.ENCODERS
+)  # fmt: skip
 
 _DECODABLE = {*_plain.DECODERS, *_BLOCK_DECODERS, "APR_Q8"}
 _ENCODABLE = {*_plain.ENCODERS, *_BLOCK_ENCODERS, "APR_Q8"}
@@ -80,9 +83,9 @@ def _decode_blocks(encoding: Encoding, raw: Bytes, columns: int) -> Floats:
 def encode(encoding: Encoding, values: Values) -> Bytes:
     """Stored rows of values: [rows, columns] to uint8 [rows, encoding.row_nbytes(columns)].
 
-    Blocks are those of ggml's reference quantizers (`quantize_row_*_ref`), bit for bit; a short last block is filled up
-    with zeros. Integers and booleans must hold every value exactly (`UsageError` otherwise). A flat encoding takes one
-    row. `UsageError` for encodings that cannot be written yet.
+    Blocks are those of ggml's quantizers without an importance matrix (`ggml_quantize_chunk`), bit for bit; a short
+    last block is filled up with zeros. Integers and booleans must hold every value exactly (`UsageError` otherwise). A
+    flat encoding takes one row. `UsageError` for encodings that cannot be written yet.
     """
     require_encoder(encoding)
     rows, columns = values.shape

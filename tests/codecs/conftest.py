@@ -1,7 +1,10 @@
 """Values that quantizers find hard, and stored rows with every bit pattern."""
 
+import ctypes
+import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,3 +86,31 @@ def in_threads() -> Callable[[Callable[[], Bytes]], list[Bytes]]:
             return list(pool.map(lambda _: work(), range(16)))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ggml() -> ctypes.CDLL:
+    """ggml's base library, which comes with llama-cpp-python; skips without it."""
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None or spec.origin is None:
+        pytest.skip("llama-cpp-python is not installed")
+    found = [path for path in (Path(spec.origin).parent / "lib").glob("*ggml-base.*") if path.suffix != ".lib"]
+    if not found:
+        pytest.skip("this llama-cpp-python has no ggml library of its own")
+    return ctypes.CDLL(str(found[0]))
+
+
+@pytest.fixture(scope="session")
+def ggml_encode(ggml: ctypes.CDLL) -> Callable[[int, Encoding, Floats], Bytes]:
+    """Rows of values as `ggml_quantize_chunk` encodes them without an importance matrix; first ggml's number."""
+    quantize = ggml.ggml_quantize_chunk
+    quantize.restype, size = ctypes.c_size_t, ctypes.c_int64
+    quantize.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, size, size, size, ctypes.c_void_p]
+
+    def encode(number: int, encoding: Encoding, values: Floats) -> Bytes:
+        rows, columns = values.shape
+        out = np.empty((rows, encoding.row_nbytes(columns)), np.uint8)
+        assert quantize(number, values.ctypes.data, out.ctypes.data, 0, rows, columns, None) == out.size
+        return out
+
+    return encode

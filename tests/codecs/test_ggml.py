@@ -1,9 +1,7 @@
 """ggml's own C functions give the same bits; they come with llama-cpp-python, and the tests skip without it."""
 
 import ctypes
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
 import gguf
 import numpy as np
@@ -17,8 +15,10 @@ pytestmark = pytest.mark.llama
 
 Stored = Callable[[Encoding, int, int], Bytes]
 Floats = NDArray[np.float32]
+Quantize = Callable[[int, Encoding, Floats], Bytes]
 NUMBERS = {kind.name: int(kind) for kind in gguf.GGMLQuantizationType} | {"Q1_0": 41, "Q2_0": 42}
 BLOCKS = [name for name, encoding in ENCODINGS.items() if encoding.kind == "block" and not encoding.flat]
+SEARCHED = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"]
 
 
 class Traits(ctypes.Structure):
@@ -36,14 +36,8 @@ class Traits(ctypes.Structure):
 
 
 @pytest.fixture(scope="module")
-def traits() -> Callable[[str], Traits]:
-    spec = importlib.util.find_spec("llama_cpp")
-    if spec is None or spec.origin is None:
-        pytest.skip("llama-cpp-python is not installed")
-    found = [path for path in (Path(spec.origin).parent / "lib").glob("*ggml-base.*") if path.suffix != ".lib"]
-    if not found:
-        pytest.skip("this llama-cpp-python has no ggml library of its own")
-    get = ctypes.CDLL(str(found[0])).ggml_get_type_traits
+def traits(ggml: ctypes.CDLL) -> Callable[[str], Traits]:
+    get = ggml.ggml_get_type_traits
     get.restype, get.argtypes = ctypes.POINTER(Traits), [ctypes.c_int]
     return lambda name: Traits.from_buffer_copy(get(NUMBERS[name]).contents)
 
@@ -68,7 +62,26 @@ def test_decoding(name: str, traits: Callable[[str], Traits], stored: Stored) ->
 
 
 @pytest.mark.parametrize("name", [name for name in BLOCKS if name in ENCODABLE])
-def test_encoding(name: str, traits: Callable[[str], Traits], finite: Floats) -> None:
-    want = np.empty((len(finite), ENCODINGS[name].row_nbytes(finite.shape[1])), np.uint8)
-    traits(name).from_float_ref(finite.ctypes.data, want.ctypes.data, finite.size)
+def test_encoding(name: str, ggml_encode: Quantize, finite: Floats) -> None:
+    want = ggml_encode(NUMBERS[name], ENCODINGS[name], finite)
     assert np.array_equal(encode(ENCODINGS[name], finite), want)
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_encoding_of_hard_values(name: str, ggml_encode: Quantize, hard: Floats) -> None:
+    """NaN, infinite and huge values among them: what the quantizers make of those is not more than their bytes."""
+    assert np.array_equal(encode(ENCODINGS[name], hard), ggml_encode(NUMBERS[name], ENCODINGS[name], hard))
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+@pytest.mark.parametrize("seed", range(3))
+def test_encoding_of_sub_blocks_of_every_kind(name: str, seed: int, ggml_encode: Quantize) -> None:
+    """Each sixteen values have a size, a middle and a share of zeros of their own."""
+    generator = np.random.default_rng(seed)
+    shape, parts = (96, 512), (96, 32)
+    size = 10.0 ** generator.integers(-9, 3, parts)
+    middle = generator.choice([0, 0, 0, 1, -1, 30], parts) * size
+    x = generator.normal(0, 1, shape) * np.repeat(size, 16, axis=1) + np.repeat(middle, 16, axis=1)
+    x[generator.random(shape) < np.repeat(generator.choice([0, 0, 0.5, 0.95], parts), 16, axis=1)] = 0
+    values = x.astype(np.float32)
+    assert np.array_equal(encode(ENCODINGS[name], values), ggml_encode(NUMBERS[name], ENCODINGS[name], values))

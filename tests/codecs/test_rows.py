@@ -10,7 +10,7 @@ from hub.codecs import decode, encode, recode, shift, span, values
 from hub.errors import UnsupportedFile, UsageError
 from hub.ir import ENCODINGS, F16, F32, Bytes, Change, Encoding, File, MemoryRows, Tensor, stacked
 
-Q8_0, Q4_K, APR_Q4, APR_Q8, F64 = (ENCODINGS[name] for name in ("Q8_0", "Q4_K", "APR_Q4", "APR_Q8", "F64"))
+Q8_0, NVFP4, APR_Q4, APR_Q8, F64 = (ENCODINGS[name] for name in ("Q8_0", "NVFP4", "APR_Q4", "APR_Q8", "F64"))
 
 
 class Recorded(MemoryRows):
@@ -164,8 +164,8 @@ def test_shifting_back_gives_the_original() -> None:
 
 def test_what_cannot_be_recoded_says_so_before_anything_is_read() -> None:
     base = tensor(normal(1, 256))
-    with pytest.raises(UsageError, match="Q4_K cannot be encoded"):
-        recode(base, Q4_K)
+    with pytest.raises(UsageError, match="NVFP4 cannot be encoded"):
+        recode(base, NVFP4)
     with pytest.raises(UnsupportedFile, match="C64"):
         recode(Tensor.from_bytes("c", (1,), ENCODINGS["C64"], bytes(8)), F32)
     assert reads(base) == []

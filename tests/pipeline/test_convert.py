@@ -5,10 +5,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 
+from hub.codecs import encode
 from hub.errors import HubError, TargetExists, UnmappedTensor, UsageError
 from hub.interface import Options
+from hub.ir import ENCODINGS
 from hub.opening import open_model
 from hub.pipeline import Request, choose_format, convert
 
@@ -135,6 +139,21 @@ def test_a_rule_that_the_format_undoes_is_an_error(
 def test_a_rule_whose_blocks_are_carried_has_its_effect(tiny_gguf: Path, tmp_path: Path) -> None:
     report = convert(Request(tiny_gguf, tmp_path / "out.apr", encode=["q4_0"]))
     assert report.counts["re-encoded"] == 9
+
+
+@pytest.mark.parametrize("name", ["Q4_K", "Q3_K", "IQ4_XS"])
+@pytest.mark.parametrize("target", ["out.gguf", "out.apr"])
+def test_k_quants_are_written_and_read_back(tmp_path: Path, name: str, target: str) -> None:
+    values = np.random.default_rng(0).normal(size=(8, 512)).astype(np.float32)
+    writer = gguf.GGUFWriter(tmp_path / "in.gguf", "other")
+    writer.add_tensor("w.weight", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert convert(Request(tmp_path / "in.gguf", tmp_path / target, encode=[name.lower()])).verified
+    tensor = open_model(tmp_path / target)[1].tensors["w.weight"]
+    assert (tensor.encoding, tensor.read()) == (ENCODINGS[name], encode(ENCODINGS[name], values).tobytes())
 
 
 @pytest.mark.parametrize("target", ["out.gguf", "out.apr", "out"])
