@@ -120,6 +120,11 @@ def test_what_is_written_reads_back() -> None:
     assert back == card
 
 
+def test_pooling_is_named_as_sentence_transformers_does() -> None:
+    assert read_metadata({"general.architecture": "bert", "bert.pooling_type": 2}) == {"pooling": "cls"}
+    assert read_metadata({"general.architecture": "bert", "bert.pooling_type": 0}) == {}
+
+
 def test_a_count_beyond_the_file_is_refused() -> None:
     with pytest.raises(DamagedFile, match=r"general\.base_model\.count"):
         read_metadata({"general.base_model.count": 2**31})

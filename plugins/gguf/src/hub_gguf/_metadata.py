@@ -67,6 +67,8 @@ _SOURCES: dict[str, tuple[str, ...]] = {
 }
 _SOURCE_FIELDS = ("name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url")
 _LISTS = {"tags": ("tags", "pipeline_tag"), "languages": ("languages", "language")}
+# llama.cpp's `llama_pooling_type`, as sentence-transformers names them
+_POOLING = {1: "mean", 2: "cls", 3: "lasttoken"}
 _HOST = "https://huggingface.co/"
 
 # llama_ftype (llama.h) of a file whose matrices are mostly of one encoding
@@ -102,7 +104,8 @@ def general_keys(model: Model, tensors: Shapes, target_name: str | None = None) 
 def read_metadata(kv: Mapping[str, Any]) -> dict[str, Any]:
     """What the general.* keys say, under the names that a model card uses; `quantization` names the file type.
 
-    `generation` holds the sampling parameters under the names of generation_config.json.
+    `generation` holds the sampling parameters under the names of generation_config.json, `pooling` says how the
+    vectors of an embedding model's tokens become one.
     """
     out: dict[str, Any] = {names[0]: kv[f"general.{key}"] for key, names in _CARD.items() if f"general.{key}" in kv}
     for kind, names in _SOURCES.items():
@@ -113,6 +116,8 @@ def read_metadata(kv: Mapping[str, Any]) -> dict[str, Any]:
             out[name] = list(values)
     if (quantization := _FILE_TYPE_NAMES.get(kv.get("general.file_type", -1))) is not None:
         out["quantization"] = quantization
+    if (pooling := _POOLING.get(kv.get(f"{kv.get('general.architecture')}.pooling_type", 0))) is not None:
+        out["pooling"] = pooling
     generation = {
         names[-1]: _shortest(kv[f"general.sampling.{key}"])
         for key, (names, _) in _SAMPLING.items() if f"general.sampling.{key}" in kv
@@ -160,7 +165,8 @@ def _sampling(model: Model) -> Keys:
     except (ValueError, RecursionError):  # many a checkpoint has a broken one, and nothing else depends on it
         found = {}
     said = found if isinstance(found, dict) else {}
-    said |= model.metadata.get("generation") or {}
+    own = model.metadata.get("generation")
+    said |= own if isinstance(own, dict) else {}
     keys = {}
     for key, (names, kind) in _SAMPLING.items():
         value = _sampled(kind, _first(said, names))

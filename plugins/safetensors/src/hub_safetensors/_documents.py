@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +26,13 @@ TOKENIZER_FILES = (
     "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 _TOKENIZERS = {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt"}
+
+# sentence-transformers' flag for each way of pooling, and the modules of a model that pools.
+_POOLING = {"cls": "cls_token", "mean": "mean_tokens", "lasttoken": "lasttoken"}
+_MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+]
 
 # Said of the file it was read from, not of the model.
 _OF_THE_FILE = {"format", "quantization"}
@@ -55,6 +63,7 @@ def documents(model: Model, family: Family | None, dtype: str | None, options: O
     if not home:
         _generation(done, model, family)
         _card(done, model)
+        _pooling(done, model)
     parts["tokenizer"] = _tokenizer(done, model, options)
     parts["notes"] = [note for note in model.notes if note.startswith("assumed")]
     if not home:
@@ -126,6 +135,17 @@ def _card(done: Documents, model: Model) -> None:
     card = None if "README.md" in done.files else write_card(model.metadata)
     if card:
         done.make("README.md", card, "made from the model's metadata")
+
+
+def _pooling(done: Documents, model: Model) -> None:
+    """How the tokens' vectors become one, where sentence-transformers looks for it."""
+    mode = model.metadata.get("pooling")
+    if mode not in _POOLING or "modules.json" in done.files:
+        return
+    flags = {f"pooling_mode_{flag}": name == mode for name, flag in _POOLING.items()}
+    width = {"word_embedding_dimension": model.config.fact("hidden_size", int)}
+    done.make("1_Pooling/config.json", write_object(width | flags), f"{mode} pooling")
+    done.make("modules.json", json.dumps(_MODULES, indent=2).encode(), "made for sentence-transformers")
 
 
 def _tokenizer(done: Documents, model: Model, options: Options) -> dict[str, Any]:

@@ -96,9 +96,6 @@ def _falcon(source: Source) -> None:
 def _types(source: Source) -> None:
     """bert: segment ids are counted by their table; the pooling head is never in a file."""
     source.notes.append("pooler.dense is not in the file; it is no part of an embedding")
-    pooling = source.kv.get("bert.pooling_type")
-    if pooling is not None:
-        source.notes.append(f"bert.pooling_type {pooling} has no place in config.json")
     tensor = source.tensors.get("token_types.weight")
     if tensor is None:
         raise UnsupportedFile("a bert file without token types holds a DistilBERT, which is in no table")
