@@ -173,6 +173,16 @@ def test_pooling_comes_from_the_files_beside(pooling: Any, number: int | None, m
     assert (found.plain if found else None) == number
 
 
+def test_pooling_that_only_the_metadata_tells(make_model: MakeModel) -> None:
+    model = make_model({**BASE, "model_type": "bert", "type_vocab_size": 2})
+    for mode, number in (("mean", 1), ("cls", 2), ("lasttoken", 3)):
+        keys = from_canonical(Model(model.tensors, model.config, metadata={"pooling": mode})).keys
+        assert keys["bert.pooling_type"].plain == number
+    for strange in ("max", 1, None, ["mean"]):
+        keys = from_canonical(Model(model.tensors, model.config, metadata={"pooling": strange})).keys
+        assert "bert.pooling_type" not in keys
+
+
 def test_damaged_files_beside_are_no_pooling(make_model: MakeModel) -> None:
     model = make_model({**BASE, "model_type": "bert", "type_vocab_size": 2})
     for data in (b"{", b"[1]", b"[" * 100_000):

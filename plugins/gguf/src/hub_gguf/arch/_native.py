@@ -55,7 +55,7 @@ def from_canonical(model: Model) -> Native:
     planner = _Planner(arch, known, facts)
     extra = [PlannedTensor(t, (), "made from the rope scaling of the config") for t in extra_tensors(facts)]
     planned = [*extra, *planner.plan(model.tensors)]
-    keys = keys_of(arch, facts) | pooling_keys(arch, model.files)
+    keys = keys_of(arch, facts) | pooling_keys(arch, model)
     notes = [*_assumed(known, model.config), *lost(arch, known, facts, keys, planned)]
     return Native(arch.name, keys, planned, tuple(notes), tuple(planner.unmapped), planner.dropped)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hub.ir import Model
 from hub_gguf.arch._tables import Arch
 from hub_gguf.container import Value, ValueType
 
@@ -15,19 +16,27 @@ _MODES = {"mean": 1, "cls": 2, "lasttoken": 3}
 _POOLED = frozenset({"bert", "qwen2", "qwen3"})
 
 
-def pooling_keys(arch: Arch, files: Mapping[str, bytes]) -> dict[str, Value]:
-    """`{arch}.pooling_type`, where modules.json names a pooling module of a kind that llama.cpp has."""
-    modules = _json(files.get("modules.json"))
-    if arch.name not in _POOLED or not isinstance(modules, list):
+def pooling_keys(arch: Arch, model: Model) -> dict[str, Value]:
+    """`{arch}.pooling_type`, where modules.json names a pooling module of a kind that llama.cpp has.
+
+    A model without that file may say it in its metadata, as one read from a GGUF does.
+    """
+    if arch.name not in _POOLED:
         return {}
-    named = [m for m in modules if isinstance(m, dict) and str(m.get("type", "")).endswith("Pooling")]
-    path = str(named[0].get("path", "")) if named else ""
+    said = _MODES.get(str(model.metadata.get("pooling")))
+    number = _number(model.files) if "modules.json" in model.files else said
+    return {f"{arch.name}.pooling_type": Value(ValueType.UINT32, number)} if number else {}
+
+
+def _number(files: Mapping[str, bytes]) -> int | None:
+    modules = _json(files.get("modules.json"))
+    listed = [m for m in modules if isinstance(m, dict)] if isinstance(modules, list) else []
+    path = next((str(m.get("path", "")) for m in listed if str(m.get("type", "")).endswith("Pooling")), None)
     pooling = _json(files.get(f"{path}/config.json"))
     if not isinstance(pooling, dict):
-        return {}
+        return None
     flagged = next((number for flag, number in _FLAGS.items() if pooling.get(flag)), None)
-    number = flagged or _MODES.get(str(pooling.get("pooling_mode")))
-    return {f"{arch.name}.pooling_type": Value(ValueType.UINT32, number)} if number else {}
+    return flagged or _MODES.get(str(pooling.get("pooling_mode")))
 
 
 def _json(data: bytes | None) -> Any:
