@@ -102,6 +102,7 @@ def test_a_changed_token_is_an_error_that_names_the_array(llama_file: Path, pass
         {"keys": [], "tensors": []},
         {"version": 3, "keys": [{"key": "a", "type": "FLOAT99", "value": 1}], "tensors": [], "carried": []},
         {"version": 3, "keys": [{"key": "a", "type": "UINT8"}], "tensors": [], "carried": []},
+        {"version": 3, "keys": [[]], "tensors": [], "carried": []},
         {"version": 9, "keys": [], "tensors": [], "carried": []},
         {"version": 3, "keys": [], "tensors": [{"name": "x", "encoding": "F32", "base64": "!"}], "carried": []},
         {"version": 3, "keys": [], "tensors": [{"name": "x", "encoding": "APR_Q4"}], "carried": []},

@@ -64,7 +64,7 @@ def read_block(model: Model, tokenizer: Tokenizer | None) -> Block | None:
             raise ValueError("an encoding that GGUF has not")
         if block.version not in VERSIONS:
             raise ValueError(f"version {block.version}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"the carried GGUF block is malformed: {error!r}") from error
     return block
 

@@ -86,6 +86,10 @@ def test_settings_without_sense_do_not_stop(scaling: dict[str, object]) -> None:
 
 
 def test_lists_that_hold_no_numbers_are_refused() -> None:
-    for lists in ({"long_factor": ["x"], "short_factor": [1.0]}, {"long_factor": [1.0]}):
+    for lists in (
+        {"long_factor": ["x"], "short_factor": [1.0]},
+        {"long_factor": [1e300], "short_factor": [1]},
+        {"long_factor": [1.0]},
+    ):
         with pytest.raises(MissingFact):
             _rope.extra_tensors(Config({"rope_scaling": {"rope_type": "longrope", **lists}}))

@@ -108,7 +108,7 @@ def unpacked(text: str, path: Path | str, what: str) -> bytes:
     unpacker = zlib.decompressobj()
     try:
         data = unpacker.decompress(base64.b64decode(text, validate=True), MAX_DOCUMENT)
-    except (binascii.Error, zlib.error, ValueError) as error:
+    except (binascii.Error, zlib.error, TypeError, ValueError) as error:
         raise DamagedFile(f"{what} is not zlib in base64: {error}", file=path) from None
     if not unpacker.eof:
         raise DamagedFile(f"{what} is cut short or unpacks to more than {MAX_DOCUMENT} bytes", file=path)

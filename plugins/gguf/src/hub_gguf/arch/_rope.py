@@ -20,6 +20,7 @@ LONG, SHORT = "rope_factors_long.weight", "rope_factors_short.weight"
 FREQS = "rope_freqs.weight"
 
 Factors = NDArray[np.float32]
+_LARGEST = 2.0**127
 
 
 def factors(tensor: Tensor) -> Factors:
@@ -32,8 +33,8 @@ def factors(tensor: Tensor) -> Factors:
 
 
 def vector(name: str, values: Any) -> Tensor:
-    """A float32 vector as a tensor; `MissingFact` when `values` are no numbers."""
-    if isinstance(values, list) and not all(type(x) in {int, float} for x in values):
+    """A float32 vector as a tensor; `MissingFact` when `values` are no numbers that it holds."""
+    if isinstance(values, list) and not all(type(x) in {int, float} and abs(x) < _LARGEST for x in values):
         raise MissingFact(f"the config's rope scaling has no numbers for {name}")
     data = np.asarray(values, np.float32)
     return Tensor.from_bytes(name, data.shape, F32, data.tobytes())

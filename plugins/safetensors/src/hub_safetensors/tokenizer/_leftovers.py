@@ -42,7 +42,7 @@ def restore(tokenizer: Tokenizer | None, leftovers: Mapping[str, Any]) -> Tokeni
     try:
         changed = {k: _given_back(k, v, getattr(tokenizer, k, None)) for k, v in leftovers.items() if k in names}
         return replace(tokenizer, **changed) if tokenizer else Tokenizer(**changed)
-    except (TypeError, ValueError, KeyError, IndexError) as e:
+    except (AttributeError, TypeError, ValueError, KeyError, IndexError) as e:
         raise DamagedFile(f"what was kept of the tokenizer cannot be put back: {e}") from None
 
 
