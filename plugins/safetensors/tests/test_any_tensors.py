@@ -14,10 +14,12 @@ from hub.interface import Options
 from hub.ir import ENCODINGS, Model, Tensor
 from hub.pipeline import Copier, Silent, Target, default_budget
 from hub_safetensors import SafeTensors
+from hub_safetensors._foreign import SCHEMES
 from hub_safetensors.container import METADATA
 
 TYPES = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "I64": np.int64, "U8": np.uint8, "I16": np.int16}
-NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(lambda n: n != METADATA)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+NAMES = TEXTS.filter(lambda name: name != METADATA and not name.endswith((*SCHEMES, ".scales")))  # told as no weights
 SPECS = st.tuples(st.sampled_from(sorted(TYPES)), st.lists(st.integers(0, 4), max_size=4))
 
 

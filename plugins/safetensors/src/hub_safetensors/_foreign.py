@@ -9,7 +9,7 @@ from typing import Any
 from hub.errors import UnsupportedFile
 
 # Endings of tensor names that give a scheme away, where config.json is silent or missing.
-_ENDINGS = {
+SCHEMES = {
     ".qweight": "GPTQ or AWQ", ".qzeros": "GPTQ or AWQ", ".g_idx": "GPTQ",
     ".absmax": "bitsandbytes", ".quant_map": "bitsandbytes", ".SCB": "bitsandbytes",
     ".weight_packed": "compressed-tensors", ".weight_scale_inv": "block-scaled FP8",
@@ -37,7 +37,7 @@ def _by_config(config: Mapping[str, Any]) -> str:
 
 def _by_names(names: set[str]) -> str:
     for name in names:
-        for ending, scheme in _ENDINGS.items():
+        for ending, scheme in SCHEMES.items():
             if name.endswith(ending):
                 return scheme
     stems = {name.removesuffix(".scales") for name in names if name.endswith(".scales")}
