@@ -286,6 +286,16 @@ FAMILIES = (
         states=SILU,
     ),
     Family(
+        "cohere2",
+        ("Cohere2ForCausalLM", "Cohere2Model"),
+        slots(ENDS, norms("input_layernorm"), attention(), gated_mlp()),
+        norm=("layer_norm_eps", 1e-5),
+        defaults={**ROPE, **TIED, **SILU, "logit_scale": 0.0625, "sliding_window": 4096, "partial_rotary_factor": 1.0},
+        derived=MHA | HEAD_DIM,
+        spelling={"partial_rotary_factor": "rotary_pct"},
+        states=SILU,
+    ),
+    Family(
         "glm4",
         ("Glm4ForCausalLM", "Glm4Model"),
         slots(

@@ -81,7 +81,7 @@ def test_variants_come_back(family: str, make_model: MakeModel) -> None:
     flags -= {"!two_norms&!parallel_attn", "bias"}  # llama.cpp has no such Falcon
     if family == "phi":
         flags -= {"qk_layernorm"}  # nor such Phi
-    if family in {"gemma", "gemma2", "cohere"}:
+    if family in {"gemma", "gemma2", "cohere", "cohere2"}:
         flags -= {"!tie_word_embeddings"}  # nor one of these with an output of its own
     for flag in sorted(flags):
         for value in (True, False):

@@ -21,7 +21,7 @@ NAMES = [
     *("mixtral", "olmo2", "phi2", "phi3", "phi3_longrope", "phi3_longrope_long", "phi3_window", "qwen2", "qwen2_yarn"),
     *("qwen2moe", "qwen3_head_dim_32", "qwen3moe", "stablelm", "stablelm_qkv_bias", "stablelm_parallel", "starcoder2"),
     *("arcee", "bloom", "cohere", "cohere_qk_norm", "ernie4_5", "exaone4", "glm4", "gpt_bigcode", "nemotron", "olmo"),
-    *("olmo_clip", "olmo3_plain", "olmoe", "seed_oss", "smollm3"),
+    *("olmo_clip", "olmo3_plain", "olmoe", "cohere2", "seed_oss", "smollm3"),
 ]
 every_case = pytest.mark.parametrize("name", NAMES)
 

@@ -103,7 +103,7 @@ def _types(source: Source) -> None:
 
 
 def _windows(source: Source) -> None:
-    """olmo2 (which is OLMo 3 when it has a window), exaone4: a window, and which layers look through it."""
+    """olmo2 (OLMo 3 when it has a window), exaone4, cohere2: a window, and which layers look through it."""
     values = source.values
     stated = source.kv.get(f"{source.arch.name}.attention.sliding_window_pattern")
     if values.get("sliding_window"):
@@ -148,6 +148,7 @@ SPECIAL: dict[str, tuple[Callable[[Source], None], ...]] = {
     "bert": (_types,),
     "olmo2": (_windows,),
     "exaone4": (_windows,),
+    "cohere2": (_windows,),
     "gpt2": (_context, _inner),
     "starcoder": (_inner,),
     "smollm3": (_no_rope,),

@@ -211,6 +211,16 @@ _ARCHES = (
                "context_length": _keys.TRAINED_AT_LEAST},
         silent=("rope_scaling",),
     ),
+    Arch(
+        "cohere2",
+        ("cohere2",),
+        keys=(*(key for key in BASE if key != "rope.scaling.type"), "logit_scale", "attention.sliding_window",
+              "vocab_size", "rope.dimension_count", "rope.scaling.type"),
+        names=_TIED,
+        rules={"logit_scale": _keys.LOGIT_SCALE, "rope.scaling.type": _keys.UNSCALED,
+               "rope.dimension_count": _keys.ROTARY},
+        silent=("rope_scaling", "layer_types"),
+    ),
     Arch("glm4", ("glm4",), keys=(*BASE, "rope.dimension_count"), rules={"rope.dimension_count": _keys.ROTARY}),
     Arch(
         "exaone4",
