@@ -86,3 +86,10 @@ def test_one_key_twice(forge: Callable[..., Path]) -> None:
     path = forge(b'{"hidden_size":8,"hidden_size":16,"x":{"a":1},"y":{"a":1}}', [("w", 0, (2,), bytes(8))])
     failed = [f for f in APR().validate(path) if f.outcome == "FAIL"]
     assert [f.detail for f in failed] == ["'hidden_size' is there twice: apr would ignore all metadata"]
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_footer_that_is_cut_short_fails(missing: int, apr: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.apr"
+    path.write_bytes((apr / "v2_llama_tiny_f32.apr").read_bytes()[:-missing])
+    assert outcomes(path)["checksum"] == "FAIL"

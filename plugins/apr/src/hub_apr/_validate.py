@@ -150,7 +150,10 @@ def _checksum(container: Container) -> Iterator[Finding]:
     header, image = container.header, container.image
     if image.size < container.required_size:
         yield Finding(Stage.CHECKSUM, "SKIP", "the data is cut short")
-    elif image.size < container.required_size + FOOTER:
+    elif 0 < (rest := image.size - container.required_size) < FOOTER:
+        detail = f"{rest} bytes follow the data, a footer takes {FOOTER}: the file is cut short"
+        yield Finding(Stage.CHECKSUM, "FAIL", detail, container.required_size)
+    elif not rest:
         yield Finding(Stage.CHECKSUM, "SKIP", f"header {header.checksum:08x} is right; the file has no footer")
     else:
         end = footer(image)
