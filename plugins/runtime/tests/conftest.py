@@ -44,8 +44,10 @@ def alphabet() -> list[str]:
     return [table[b] for b in range(256)]
 
 
-def write_tiny(path: Path, *, template: str | None = TEMPLATE, seed: int = 3, scale: float = 1.0) -> Path:
-    """A llama of two layers in F32; `scale` sharpens its logits."""
+def write_tiny(
+    path: Path, *, template: str | None = TEMPLATE, seed: int = 3, scale: float = 1.0, causal: bool = True
+) -> Path:
+    """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it only encodes."""
     import gguf
 
     tokens = [*alphabet(), *SPECIAL, MERGED]
@@ -66,6 +68,8 @@ def write_tiny(path: Path, *, template: str | None = TEMPLATE, seed: int = 3, sc
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
     writer.add_rope_dimension_count(HIDDEN // HEADS)
+    if not causal:
+        writer.add_causal_attention(False)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")

@@ -24,7 +24,7 @@ def smoke(path: Path) -> tuple[Outcome, str]:
     with load_any(Wanted(path, gpu_layers=0)) as loaded:
         model = loaded.model
         tokens = model.vocab.tokenize(_TEXT) or [0]
-        if model.has_encoder or not model.has_decoder:
+        if not model.generates:
             return _embedded(model, tokens)
         with model.context(min(64, model.n_ctx_train)) as context:
             batch = context.batch()

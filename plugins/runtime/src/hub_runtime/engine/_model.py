@@ -90,8 +90,14 @@ class LoadedModel:
 
     @property
     def has_decoder(self) -> bool:
-        """False for models that only encode, such as BERT."""
+        """False for the encoder of an encoder-decoder model alone."""
         return bool(self._c.llama_model_has_decoder(self.handle))
+
+    @property
+    def generates(self) -> bool:
+        """True when the model continues text: it has a decoder alone, whose tokens see only those before them."""
+        causal = self.metadata.get(f"{self.metadata.get('general.architecture')}.attention.causal", "true")
+        return self.has_decoder and not self.has_encoder and causal == "true"
 
     @cached_property
     def metadata(self) -> dict[str, str]:

@@ -56,7 +56,7 @@ class Slots:
     """
 
     def __init__(self, context: Context, *, reuse: bool = False) -> None:
-        if context.embeddings or not context.model.has_decoder or context.model.has_encoder:
+        if context.embeddings or not context.model.generates:
             raise UnsupportedFile("this model does not generate text from a prompt alone", file=context.model.path)
         self.context, self.reuse = context, reuse
         self.decode_seconds = 0.0

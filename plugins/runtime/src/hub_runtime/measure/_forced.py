@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.errors import HubError
+from hub.errors import HubError, UnsupportedFile
 from hub_runtime.engine import Context
 
 Exact = NDArray[np.float64]
@@ -18,8 +18,11 @@ PIECE = 32  # tokens whose logits are held at once
 def forced(context: Context, tokens: Sequence[int], start: int = 0) -> Iterator[tuple[int, Exact]]:
     """(position, log probabilities of the next token, shape (positions, vocabulary)), piece by piece from `start` on.
 
-    `tokens` are computed from an empty context, `PIECE` at a time. `HubError` when a logit is NaN.
+    `tokens` are computed from an empty context, `PIECE` at a time. `HubError` when a logit is NaN,
+    `UnsupportedFile` for a model that does not continue text.
     """
+    if not context.model.generates:
+        raise UnsupportedFile("this model does not generate text from a prompt alone", file=context.model.path)
     context.clear()
     batch = context.batch()
     for first in range(0, len(tokens), PIECE):

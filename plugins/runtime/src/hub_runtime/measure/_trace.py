@@ -155,7 +155,7 @@ def trace(path: Path, loaded: Loaded, settings: TraceSettings, keep: Kept | None
     The logits are bit for bit those without tracing. `UnsupportedFile` for a model without layers or without logits.
     """
     peak, model, tracer = PeakMemory(), loaded.model, Tracer()
-    if model.has_encoder or not model.has_decoder:
+    if not model.generates:
         raise UnsupportedFile("this model does not generate text from a prompt alone", file=path)
     tokens = model.vocab.tokenize(settings.prompt)
     if not tokens:
