@@ -36,8 +36,9 @@ def _indices(f: Floats) -> NDArray[np.intp]:
 
     Middles are multiples of a half and the distances next to them are exact, so nothing but the half below counts.
     """
-    np.fmin(f, np.float32(_HIGHEST), out=f)
-    np.fmax(f, np.float32(_LOWEST), out=f)
+    if np.isnan(f.min()):
+        f[np.isnan(f)] = _HIGHEST
+    np.clip(f, np.float32(_LOWEST), np.float32(_HIGHEST), out=f)
     f += f
     np.floor(f, out=f)
     f -= np.float32(2 * _LOWEST)
@@ -47,11 +48,13 @@ def _indices(f: Floats) -> NDArray[np.intp]:
 def _scales(x: Floats) -> Floats:
     """The best scale of every sub-block of lanes `x`, and 0 for one of zeros."""
     far = extreme(x)
+    zero = np.abs(far) < LEAST
+    far[zero] = _ONE  # no NaN where only the zero counts
     w = x * x
     table = np.array(LEVELS, np.float32)[_nearest_levels()]
 
     def levels(f: Floats) -> Floats:
-        return np.take(table, _indices(f), out=f)
+        return np.take(table, _indices(f), out=f, mode="clip")
 
     def products(q: Floats, terms: Floats) -> None:
         wq = np.multiply(w, q, out=terms[:, 1])
@@ -61,7 +64,7 @@ def _scales(x: Floats) -> Floats:
     first = _ONE / (-far / np.float32(_LOWEST))
     tries = (np.float32(_LOWEST + step) / far for step in range(-7, 8))
     scale, _ = least_squares(x, (first, *tries), levels, products)
-    return np.where(np.abs(far) < LEAST, _ZERO, scale)
+    return np.where(zero, _ZERO, scale)
 
 
 def _inverse(d: Floats) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hub.codecs._kernel import Floats
 from hub.codecs._kquants_lanes import LEAST, Fit, extreme, nearest, nearest_between, summed
@@ -69,33 +70,33 @@ def one_by_one(x: Floats, half: int) -> tuple[Floats, Floats]:
     """
     far = extreme(x)
     zero = np.abs(far) < LEAST
-    w = x * x
-    wx = w * x
     f: Floats = np.divide(np.float32(-half), far) * x
     nearest_between(f, -half, half - 1)
-    sum_lx, sum_l2 = summed(wx * f), summed(w * f * f)
-    for _ in range(5):
-        before = f.copy()
-        for at in range(len(x)):
-            sum_lx, sum_l2 = _moved(x[at], w[at], wx[at], f[at], sum_lx, sum_l2, half)
-        if np.array_equal(before, f):
-            break
+    sum_lx, sum_l2 = summed(x * x * x * f), summed(x * x * f * f)
+    sum_lx, sum_l2, moved = _move(x, f, sum_lx, sum_l2, half)
+    for _ in range(4):
+        rest = np.flatnonzero(moved)
+        levels = f[:, rest]
+        sum_lx[rest], sum_l2[rest], moved[rest] = _move(x[:, rest], levels, sum_lx[rest], sum_l2[rest], half)
+        f[:, rest] = levels
     scale = np.where(sum_l2 > 0, sum_lx / sum_l2, _ZERO)
     f += np.float32(half)
     f[:, zero] = 0
     return np.where(zero, _ZERO, scale), f
 
 
-def _moved(
-    x: Floats, w: Floats, wx: Floats, f: Floats, sum_lx: Floats, sum_l2: Floats, half: int
-) -> tuple[Floats, Floats]:
-    """The sums after the level `f` of one value was moved, in place, to where it fits the others better."""
-    lx, l2 = sum_lx - wx * f, sum_l2 - w * f * f
-    new: Floats = np.divide(x * l2, lx)
-    nearest_between(new, -half, half - 1)
-    usable = (lx > 0) & (new != f)
-    lx += wx * new
-    l2 += w * new * new
-    better = usable & (l2 > 0) & (lx * lx * sum_l2 > sum_lx * sum_lx * l2)
-    np.copyto(f, new, where=better)
-    return np.where(better, lx, sum_lx), np.where(better, l2, sum_l2)
+def _move(x: Floats, f: Floats, sum_lx: Floats, sum_l2: Floats, half: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Move each level of `f`, in place, to where it fits the others better: the sums, and which sub-blocks changed."""
+    w = x * x
+    wx, before = w * x, f.copy()
+    for at in range(len(x)):
+        old, lx, l2 = f[at], sum_lx - wx[at] * f[at], sum_l2 - w[at] * f[at] * f[at]
+        new: Floats = np.divide(x[at] * l2, lx)
+        nearest_between(new, -half, half - 1)
+        usable = (lx > 0) & (new != old)
+        lx += wx[at] * new
+        l2 += w[at] * new * new
+        better = usable & (l2 > 0) & (lx * lx * sum_l2 > sum_lx * sum_lx * l2)
+        f[at] = np.where(better, new, old)
+        sum_lx, sum_l2 = np.where(better, lx, sum_lx), np.where(better, l2, sum_l2)
+    return sum_lx, sum_l2, (f != before).any(axis=0)
