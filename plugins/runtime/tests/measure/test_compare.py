@@ -92,6 +92,25 @@ def test_the_numbers_are_those_of_forward_passes_in_numpy(
     assert found["max_kl"] == max(every)
 
 
+def test_a_text_is_gone_along_in_windows(
+    judged: Any, hub: Any, numpy_llama: Any, tiny: Path, sharper: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "text.txt"
+    file.write_text("the quick brown fox " * 8, encoding="utf-8")
+    arguments = ("compare", tiny, sharper, "-p", "a", "-n", 2, "--text", file, "--ctx", 64)
+    found = judged("compare", *arguments)[1]["comparisons"][0]
+    with load(tiny, gpu_layers=0) as model:
+        tokens = model.vocab.tokenize(file.read_text(encoding="utf-8"))
+    expected: list[float] = []
+    for window in (tokens[i : i + 64] for i in range(0, len(tokens), 64)):
+        p, q = (softmax(numpy_llama(path)(window).logits) for path in (tiny, sharper))
+        expected += (p * np.log(p / q)).sum(1).tolist()
+    assert found["text"]["kl"] == pytest.approx(expected, rel=0.05, abs=2e-4)
+    assert found["positions"] == len(tokens) + found["prompts"][0]["forced"]["positions"]
+    file.write_text("", encoding="utf-8")
+    assert "no tokens" in hub(*arguments).err
+
+
 def test_answers_are_those_of_the_engine(judged: Any, tiny: Path, sharper: Path) -> None:
     found = judged("compare", "compare", tiny, sharper, "-p", "abc", "-n", 20)[1]["comparisons"][0]["prompts"][0]
     for path, side in ((tiny, "ours"), (sharper, "other")):

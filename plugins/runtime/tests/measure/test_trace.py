@@ -63,6 +63,16 @@ def test_watching_changes_no_bit_of_the_logits(tiny: Path, wanted: str) -> None:
     assert logits.tobytes() == plain_logits(tiny, TEXT).tobytes()
 
 
+def test_watching_changes_no_bit_of_a_quantized_model(smollm2: Path) -> None:
+    tracer, count = Tracer(), list[int]()
+    with load(smollm2, gpu_layers=0) as model, model.context(512, threads=1, on_node=tracer) as context:
+        with tracer.watching(bool, lambda node, _: count.append(len(node.shape))):
+            index = feed(context, model.vocab.tokenize(TEXT))
+        logits = context.logits(index).copy()
+    assert len(count) > 30 * 20
+    assert logits.tobytes() == plain_logits(smollm2, TEXT).tobytes()
+
+
 def test_a_trace_has_the_logits_of_an_untraced_pass(tiny: Path) -> None:
     logits = plain_logits(tiny, TEXT)
     with load_any(Wanted(tiny, gpu_layers=0)) as loaded:

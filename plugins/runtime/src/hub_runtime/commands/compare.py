@@ -27,6 +27,9 @@ def compare(
         Path | None, typer.Option(metavar="FILE", help="Prompts: one a line, or JSON lines with a prompt.")
     ] = None,
     prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="A prompt (repeatable).")] = None,
+    text: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Compare what they expect along this text too, UTF-8.")
+    ] = None,
     max_tokens: o.MaxTokens = 32,
     require: Annotated[
         list[str] | None, typer.Option(metavar="tokens|first-token", help="What must be the same (repeatable).")
@@ -57,7 +60,8 @@ def compare(
     from hub_runtime.measure import CompareJob, compare_models
 
     rules = _rules(require, min_agreement, max_mean_kl)
-    job = CompareJob(_prompts(prompts, prompt), max_tokens, threads, ctx)
+    content = None if text is None else o.read_text(text, "--text")
+    job = CompareJob(_prompts(prompts, prompt), max_tokens, threads, ctx, content)
     r.writable(output)
     want = o.wanted(models[0], gpu, gpu_layers, None, bridge, assume, pre)
 
@@ -122,6 +126,9 @@ def _print_one(found: ModelComparison) -> None:
         )
         for p in found.prompts
     ]  # fmt: skip
+    if found.text is not None:
+        t = found.text
+        rows.append(("(the text)", t.positions, *"---", f"{t.agreement:.4f}", f"{t.mean_kl:.3g}", f"{t.max_kl:.3g}"))
     table(head, rows, " >>>>>>>")
     say(f"{found.positions} positions: agreement {found.agreement:.6f}, mean KL {found.mean_kl:.4g} nats")
     for a in found.assertions:

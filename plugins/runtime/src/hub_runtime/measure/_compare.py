@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hub.errors import UsageError
-from hub_runtime.engine import LoadedModel, Request, Slots, generate
+from hub_runtime.engine import Context, LoadedModel, Request, Slots, generate
 from hub_runtime.loading import Loaded
 from hub_runtime.measure._bench import LoadedFrom, Tick, context_for
 from hub_runtime.measure._forced import divergence, forced
 from hub_runtime.measure._host import Host
+from hub_runtime.measure._perplexity import WINDOW
 from hub_runtime.measure._profile import Assertion
 
 PROMPTS = (
@@ -50,12 +51,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to compare on: greedy answers of at most `max_tokens` tokens to `prompts`."""
+    """What to compare on: greedy answers of at most `max_tokens` tokens to `prompts`, and `text` in windows.
+
+    A window has `ctx` tokens, `WINDOW` by default; the last one may be shorter.
+    """
 
     prompts: Sequence[str]
     max_tokens: int = 32
     threads: int | None = None
     ctx: int | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,14 @@ class PromptComparison:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """One model against the reference: shares over all prompts and positions, each rule's outcome."""
+    """One model against the reference: shares over all prompts, and over all positions of answers and text.
+
+    `text` is what they expect along the given text, None without one; `assertions` are the rules' outcomes.
+    """
 
     model: LoadedFrom
     prompts: list[PromptComparison]
+    text: Along | None
     same_tokens: float
     same_first_token: float
     positions: int
@@ -130,25 +139,26 @@ def compare_models(
     with load(paths[0]) as reference:
         for path in paths[1:]:
             with load(path) as other:
-                _refuse_unlike(reference.model, other.model, job.prompts, path)
+                _refuse_unlike(reference.model, other.model, job, path)
                 prompts = []
                 for prompt in job.prompts:
                     if tick is not None:
                         tick(done, total)
                     prompts.append(_prompt(reference.model, other.model, prompt, job))
                     done += 1
-                found.append(_judged(LoadedFrom.of(path, other), prompts, rules))
+                along = _along_text(reference.model, other.model, job)
+                found.append(_judged(LoadedFrom.of(path, other), prompts, along, rules))
         about, host = LoadedFrom.of(paths[0], reference), Host.here(reference.model)
     return CompareReport(about, rules.said(), job.max_tokens, found, all(c.passed for c in found), host)
 
 
-def _refuse_unlike(ours: LoadedModel, other: LoadedModel, prompts: Sequence[str], path: Path) -> None:
+def _refuse_unlike(ours: LoadedModel, other: LoadedModel, job: Job, path: Path) -> None:
     sizes = ours.vocab.size, other.vocab.size
     if sizes[0] != sizes[1]:
         raise UsageError(f"its vocabulary has {sizes[1]} tokens, the first model's {sizes[0]}", file=path)
-    for prompt in prompts:
-        if ours.vocab.tokenize(prompt) != other.vocab.tokenize(prompt):
-            raise UsageError(f"it reads other tokens than the first model in {prompt[:40]!r}", file=path)
+    for text in (*job.prompts, job.text or ""):
+        if ours.vocab.tokenize(text) != other.vocab.tokenize(text):
+            raise UsageError(f"it reads other tokens than the first model in {text[:40]!r}", file=path)
 
 
 def _prompt(ours: LoadedModel, other: LoadedModel, prompt: str, job: Job) -> PromptComparison:
@@ -159,7 +169,8 @@ def _prompt(ours: LoadedModel, other: LoadedModel, prompt: str, job: Job) -> Pro
     if difference is None and len(a) != len(b):
         difference = min(len(a), len(b))
     texts = [_text(ours, answer) for answer in answers]
-    along = _along(ours, other, [*tokens, *a], job)
+    with _contexts(ours, other, len(tokens) + len(a), job) as contexts:
+        along = _along(*contexts, [[*tokens, *a]])
     same_first, same = a[:1] == b[:1], a == b
     return PromptComparison(prompt, len(tokens), a, b, texts[0], texts[1], same_first, same, difference, along)
 
@@ -174,25 +185,51 @@ def _answer(model: LoadedModel, tokens: list[int], job: Job) -> list[int]:
         return [token.id for token in generate(Slots(context), Request(tokens, max_tokens=job.max_tokens))]
 
 
-def _along(ours: LoadedModel, other: LoadedModel, tokens: list[int], job: Job) -> Along:
+@contextmanager
+def _contexts(ours: LoadedModel, other: LoadedModel, tokens: int, job: Job) -> Iterator[tuple[Context, Context]]:
+    with (
+        context_for(ours, tokens, 0, job.ctx, job.threads) as a,
+        context_for(other, tokens, 0, job.ctx, job.threads) as b,
+    ):
+        yield a, b
+
+
+def _along_text(ours: LoadedModel, other: LoadedModel, job: Job) -> Along | None:
+    if job.text is None:
+        return None
+    tokens = ours.vocab.tokenize(job.text, parse_special=False)
+    if not tokens:
+        raise UsageError("the text holds no tokens to compare along")
+    size = job.ctx or min(WINDOW, ours.n_ctx_train, other.n_ctx_train)
+    windows = [tokens[i : i + size] for i in range(0, len(tokens), size)]
+    with _contexts(ours, other, size, job) as contexts:
+        return _along(*contexts, windows)
+
+
+def _along(a: Context, b: Context, texts: Sequence[list[int]]) -> Along:
+    """What both expect at every position of `texts`."""
     kl: list[float] = []
     same = 0
-    with (
-        context_for(ours, len(tokens), 0, job.ctx, job.threads) as a,
-        context_for(other, len(tokens), 0, job.ctx, job.threads) as b,
-    ):
+    for tokens in texts:
         for (_, x), (_, y) in zip(forced(a, tokens), forced(b, tokens), strict=True):
             kl += divergence(x, y).tolist()
             same += int((x.argmax(axis=1) == y.argmax(axis=1)).sum())
     return Along(len(kl), same / len(kl), float(np.mean(kl)), max(kl), kl)
 
 
-def _judged(model: LoadedFrom, prompts: list[PromptComparison], rules: Rules) -> ModelComparison:
-    positions = sum(p.forced.positions for p in prompts)
+def _judged(model: LoadedFrom, prompts: list[PromptComparison], text: Along | None, rules: Rules) -> ModelComparison:
+    parts = [p.forced for p in prompts] + ([text] if text else [])
+    positions = sum(p.positions for p in parts)
+    agreement = sum(p.agreement * p.positions for p in parts) / positions
+    mean, worst = sum(p.mean_kl * p.positions for p in parts) / positions, max(p.max_kl for p in parts)
     tokens, first = (sum(p.same_tokens for p in prompts), sum(p.same_first_token for p in prompts))
-    agreement = sum(p.forced.agreement * p.forced.positions for p in prompts) / positions
-    mean = sum(p.forced.mean_kl * p.forced.positions for p in prompts) / positions
     shares = (tokens / len(prompts), first / len(prompts))
+    asked = _outcomes(rules, shares, agreement, mean)
+    passed = bool(asked) and all(a.passed for a in asked)
+    return ModelComparison(model, prompts, text, *shares, positions, agreement, mean, worst, asked, passed)
+
+
+def _outcomes(rules: Rules, shares: tuple[float, float], agreement: float, mean: float) -> list[Assertion]:
     asked = []
     if rules.tokens:
         asked.append(Assertion("same greedy tokens", 1.0, shares[0], shares[0] == 1))
@@ -202,6 +239,4 @@ def _judged(model: LoadedFrom, prompts: list[PromptComparison], rules: Rules) ->
         asked.append(Assertion("agreement", rules.agreement, agreement, agreement >= rules.agreement))
     if rules.mean_kl is not None:
         asked.append(Assertion("mean divergence", rules.mean_kl, mean, mean <= rules.mean_kl))
-    worst = max(p.forced.max_kl for p in prompts)
-    passed = bool(asked) and all(a.passed for a in asked)
-    return ModelComparison(model, prompts, *shares, positions, agreement, mean, worst, asked, passed)
+    return asked
