@@ -30,6 +30,9 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Ask for one of the API keys in FILE, one a line.")
     ] = None,
+    replicas: Annotated[
+        int | None, typer.Option(help="Processes that share the work; one that dies is started again. 1 by default.")
+    ] = None,
     drain_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long SIGTERM waits for answers under way; 30.")
     ] = None,

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from hub_runtime.engine import Finish, Request, Token
+from hub_runtime.engine import Finish, Generation, Request, Token
 from hub_runtime.server._answer import Piece
 from hub_runtime.server._engine import Engine
 from hub_runtime.server._logprobs import chat_logprobs
@@ -73,7 +73,9 @@ class ChatShape:
             made.append(self._delta(piece.part, {}, finish=self._reason(piece.part, piece.finish)))
         return made
 
-    def whole(self, part: int, tokens: Sequence[Token], finish: Finish) -> dict[str, Any]:
+    def whole(
+        self, part: int, tokens: Sequence[Token], finish: Finish, generation: Generation | None = None
+    ) -> dict[str, Any]:
         """The whole message."""
         words, calls = self._read(part, "".join(token.text for token in tokens), last=True)
         message: dict[str, Any] = {"role": "assistant", "content": words or (None if calls else ""), "refusal": None}

@@ -10,11 +10,11 @@ from typing import Any
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from hub_runtime.engine import Finish, Request, Token
+from hub_runtime.engine import Finish, Generation, Request, Token
 from hub_runtime.server._answer import Piece
 from hub_runtime.server._engine import Engine
 from hub_runtime.server._errors import invalid
-from hub_runtime.server._logprobs import completion_logprobs
+from hub_runtime.server._logprobs import completion_logprobs, prompt_logprobs
 from hub_runtime.server._prompts import token_lists
 from hub_runtime.server._requests import CompletionBody, parsed
 from hub_runtime.server._respond import Reply, token_counts, whole_document
@@ -43,8 +43,9 @@ def _prepared(body: CompletionBody, engine: Engine) -> Reply:
     prompts = token_lists(body.prompt, engine.model, "prompt")
     choices = body.n or 1
     most = _MAX_TOKENS if body.max_tokens is None else body.max_tokens
+    scored = bool(body.echo) and body.logprobs is not None
     requests = [
-        Request(prompt, replace(settings, seed=seed), most, body.stops)
+        Request(prompt, replace(settings, seed=seed), most, body.stops, score_prompt=scored)
         for prompt in prompts
         for seed in seeds(settings, choices)
     ]
@@ -100,10 +101,16 @@ class CompletionShape:
             return []
         return [self._choice(piece.part, piece.token.text, piece.finish, logprobs)]
 
-    def whole(self, part: int, tokens: Sequence[Token], finish: Finish) -> dict[str, Any]:
-        """The whole text."""
+    def whole(
+        self, part: int, tokens: Sequence[Token], finish: Finish, generation: Generation | None = None
+    ) -> dict[str, Any]:
+        """The whole text, and the log probabilities of what of it was scored."""
         text = self._echoed[part] + "".join(token.text for token in tokens)
-        return self._choice(part, text, finish, self._probabilities(part, tokens))
+        logprobs = self._probabilities(part, tokens)
+        if logprobs is not None and generation is not None and generation.request.score_prompt:
+            before = prompt_logprobs(generation.request.prompt[0], generation.prompt_scores, self._vocab)
+            logprobs = {name: before[name] + values for name, values in logprobs.items()}
+        return self._choice(part, text, finish, logprobs)
 
     def _probabilities(self, part: int, tokens: Sequence[Token]) -> dict[str, Any] | None:
         if not self._logprobs:

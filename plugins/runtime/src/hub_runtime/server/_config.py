@@ -32,6 +32,7 @@ class Config(BaseModel):
     gpu_layers: int | None = Field(default=None, ge=0)
     pooling: Literal["mean", "cls", "last"] | None = None
     api_key_file: Path | None = None
+    replicas: int = Field(default=1, ge=1, le=64)
     drain_timeout: float = Field(default=30.0, ge=0)
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -18,7 +18,7 @@ from hub_runtime.loading import Wanted, load_any
 from hub_runtime.server._answer import Answer, Part, Piece
 from hub_runtime.server._config import Config
 from hub_runtime.server._errors import busy, invalid, unavailable
-from hub_runtime.server._log import log
+from hub_runtime.server._log import log, silenced
 from hub_runtime.server._metrics import Metrics
 from hub_runtime.server._queue import Full, Inbox
 
@@ -28,6 +28,8 @@ T = TypeVar("T")
 _USUAL_CTX = 4096
 # A prompt waits for another that is being read when both begin with at least so many equal tokens.
 _WORTH_WAITING = 32
+# One model is loaded at a time: llama.cpp's log, which says why one is refused, belongs to the whole process.
+_LOADING = threading.Lock()
 
 
 class Engine:
@@ -120,7 +122,8 @@ class Engine:
     def _live(self) -> None:
         try:
             with ExitStack() as stack:
-                self._load(stack)
+                with _LOADING:
+                    self._load(stack)
                 self._become("ready")
                 while self._running or self.inbox.wait():
                     if self.inbox.closed:
@@ -208,7 +211,8 @@ class Engine:
             if part is None:
                 return
             try:
-                part.generation = slots.add(part.request)
+                with silenced() if part.request.settings.grammar else nullcontext():
+                    part.generation = slots.add(part.request)
             except Exception as error:  # the request's fault (its grammar, its length) or ours: its alone in any case
                 self._refuse(part, error)
                 continue
@@ -229,6 +233,7 @@ class Engine:
         return len(head) < _WORTH_WAITING or all(g.request.prompt[:_WORTH_WAITING] != head for g in reading)
 
     def _step(self, slots: Slots) -> None:
+        before = slots.decode_seconds
         try:
             made = slots.step()
         except Exception as error:  # the batch failed as a whole: nothing of it can be saved
@@ -236,6 +241,7 @@ class Engine:
             self._abandon(error)
             return
         self.metrics.steps.labels(self.name).inc()
+        self.metrics.decoding.labels(self.name).inc(slots.decode_seconds - before)
         now = time.perf_counter()
         news: list[tuple[Answer, Piece]] = []
         for generation, token in made:
@@ -246,6 +252,15 @@ class Engine:
                 self._ended(generation)
         if news:
             self._post(_deliver, news)
+        self._drop_failed()
+
+    def _drop_failed(self) -> None:
+        """Answer with the error what failed alone."""
+        for generation, part in list(self._running.items()):
+            if generation.failure is not None:
+                self._ended(generation)
+                self.inbox.cancel(part.answer)
+                self._post(part.answer.post, generation.failure)
 
     def _measure(self, part: Part, generation: Generation, now: float) -> None:
         counters, metrics = generation.counters, self.metrics

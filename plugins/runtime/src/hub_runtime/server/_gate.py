@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import time
+from typing import Protocol
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_runtime.server._errors import ApiError, api_error, unavailable
+from hub_runtime.server._keys import Keys
 from hub_runtime.server._log import log
-from hub_runtime.server._state import State
+from hub_runtime.server._metrics import Metrics
 
 # Open to everybody: an orchestrator asks for the health, a browser for the page, without a key.
 OPEN = {"/", "/health", "/health/live", "/health/ready"}
@@ -21,10 +23,19 @@ _ALWAYS = OPEN | {"/metrics"}
 _ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
+class House(Protocol):
+    """What the gate needs to know, and counts: `in_flight` are the requests whose response is not complete."""
+
+    keys: Keys
+    metrics: Metrics
+    draining: bool
+    in_flight: int
+
+
 class Gate:
     """ASGI middleware around `app`."""
 
-    def __init__(self, app: ASGIApp, state: State) -> None:
+    def __init__(self, app: ASGIApp, state: House) -> None:
         self.app, self.state = app, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,6 +44,7 @@ class Gate:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         visit = _Visit(given if _ID.fullmatch(given) else uuid4().hex, send)
+        scope["request_id"] = visit.id
         self.state.in_flight += 1
         try:
             self._admit(scope)

@@ -38,5 +38,17 @@ def completion_logprobs(tokens: Sequence[Token], vocab: Vocab, offset: int) -> d
     }
 
 
+def prompt_logprobs(first: int, scores: Sequence[Token], vocab: Vocab) -> dict[str, Any]:
+    """The same for a prompt: its `first` token has no probability, the others have their `scores`."""
+    ids = [first, *(token.id for token in scores)]
+    shown = [_text(vocab.piece(token)) for token in ids]  # a BOS takes no place in the text
+    return {
+        "tokens": [_text(vocab.piece(token, special=True)) for token in ids],
+        "token_logprobs": [None, *(token.logprob for token in scores)],
+        "top_logprobs": [None, *({_text(other.piece): other.logprob for other in token.top} for token in scores)],
+        "text_offset": [sum(map(len, shown[:i])) for i in range(len(ids))],
+    }
+
+
 def _text(piece: bytes) -> str:
     return piece.decode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -31,6 +31,7 @@ class Metrics:
         self.generated_tokens = counter("hub_generated_tokens", "Tokens generated", model)
         self.steps = counter("hub_engine_steps", "Batches computed", model)
         self.busy = counter("hub_engine_busy_seconds", "Time the engine had work", model)
+        self.decoding = counter("hub_engine_decode_seconds", "Time of that spent in llama.cpp", model)
         self._gauges = {
             name: Gauge(f"hub_{name}", text, model, registry=self.registry)
             for name, text in (
@@ -51,3 +52,21 @@ class Metrics:
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def merged(texts: Mapping[str, str]) -> str:
+    """Several metrics texts as one, each sample with the label `replica` that says whose it is."""
+    families: dict[str, list[str]] = {}
+    for replica, text in texts.items():
+        head: list[str] = []
+        for line in text.splitlines():
+            if line.startswith("# HELP"):
+                head = families.setdefault(line, [])
+            elif line.startswith("# TYPE"):
+                if line not in head:
+                    head.append(line)
+            elif line:
+                name, brace, rest = line.partition("{")
+                name, space, value = (name, brace, rest) if brace else line.partition(" ")
+                head.append(f'{name}{{replica="{replica}"{"," + value if brace else "}" + space + value}')
+    return "".join(f"{help_}\n" + "".join(f"{line}\n" for line in lines) for help_, lines in families.items())

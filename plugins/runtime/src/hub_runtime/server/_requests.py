@@ -148,7 +148,16 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 async def parsed(request: Request, kind: type[Body]) -> Body:
-    """The body of `request`; `ApiError` 400 naming the field at fault, 413 for one over 16 MiB."""
+    """The body of `request`; `ApiError` 400 naming the field at fault."""
+    body = await read_body(request)
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise _problem(error) from None
+
+
+async def read_body(request: Request) -> bytes:
+    """The bytes of the body; `ApiError` 413 for one over 16 MiB."""
     parts, size = [], 0
     try:
         async for part in request.stream():
@@ -158,10 +167,7 @@ async def parsed(request: Request, kind: type[Body]) -> Body:
             parts.append(part)
     except ClientDisconnect:
         raise ApiError(499, "the client left", code="cancelled") from None
-    try:
-        return kind.model_validate_json(b"".join(parts))
-    except ValidationError as error:
-        raise _problem(error) from None
+    return b"".join(parts)
 
 
 def _problem(error: ValidationError) -> ApiError:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hub_runtime import __version__
-from hub_runtime.engine import Finish, PromptTooLong, Request, Token
+from hub_runtime.engine import Finish, Generation, PromptTooLong, Request, Token
 from hub_runtime.server._answer import Answer, Piece
 from hub_runtime.server._engine import Engine
 from hub_runtime.server._errors import ApiError, api_error, invalid
@@ -38,7 +38,9 @@ class Shape(Protocol):
     def piece(self, piece: Piece) -> list[dict[str, Any]]:
         """The choices of the chunks that a token gives."""
 
-    def whole(self, part: int, tokens: Sequence[Token], finish: Finish) -> dict[str, Any]:
+    def whole(
+        self, part: int, tokens: Sequence[Token], finish: Finish, generation: Generation | None = None
+    ) -> dict[str, Any]:
         """The choice of a whole answer."""
 
 
@@ -73,7 +75,10 @@ class Reply:
             tokens[piece.part].append(piece.token)
             if piece.finish is not None:
                 finishes[piece.part] = piece.finish
-        choices = [self.shape.whole(part, tokens[part], finishes[part]) for part in tokens]
+        choices = [
+            self.shape.whole(part.number, tokens[part.number], finishes[part.number], part.generation)
+            for part in self.answer.parts
+        ]
         return whole_document(self.shape, self.engine, choices, self._usage())
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -137,6 +142,11 @@ def _data(document: dict[str, Any]) -> bytes:
     return b"data: " + text.encode("utf-8", "replace") + b"\n\n"
 
 
+def error_event(error: ApiError) -> bytes:
+    """The event that ends a stream which cannot go on."""
+    return _data(error.body)
+
+
 class EventStream(Response):
     """The events of a `Reply`; an error in the middle is an event of its own, without [DONE] behind it."""
 
@@ -161,7 +171,7 @@ class EventStream(Response):
             async for event in self._reply.events():
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         except Exception as error:  # the status is sent already; the client must learn of it all the same
-            await send({"type": "http.response.body", "body": _data(api_error(error).body), "more_body": True})
+            await send({"type": "http.response.body", "body": error_event(api_error(error)), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

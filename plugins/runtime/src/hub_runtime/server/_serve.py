@@ -1,36 +1,39 @@
-"""Running the server: listen, load, answer, and on SIGTERM or SIGINT finish what was begun."""
+"""Running the server: one process that answers, or one that watches over replicas."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Iterator
-from types import FrameType
-
-import uvicorn
+import tempfile
+from pathlib import Path
 
 from hub.errors import UsageError
 from hub_runtime.server._app import application
 from hub_runtime.server._config import Config
+from hub_runtime.server._fleet import Fleet
+from hub_runtime.server._gate import Gate
 from hub_runtime.server._keys import Keys
 from hub_runtime.server._log import log, start_logging
+from hub_runtime.server._metrics import Metrics
+from hub_runtime.server._proxy import Front
 from hub_runtime.server._state import State
+from hub_runtime.server._until import Stop, until_stopped
 
 # Seconds after which a Python thread must let another one run: the engine's waits for the event loop's between steps.
-_SWITCH = 0.0005
-_INTERRUPTED = 130
+SWITCH = 0.0005
 
 
 def serve(config: Config) -> int:
     """Serve until SIGTERM (exit code 0) or SIGINT (130). `HubError` when it cannot start or a model does not load."""
-    start_logging()
-    sys.setswitchinterval(_SWITCH)
     keys = Keys.read(config.api_key_file)
+    if config.replicas > 1 and not hasattr(socket, "AF_UNIX"):
+        raise UsageError("replicas need Unix sockets, which this system lacks", hint="leave out --replicas")
+    start_logging()
     with _listening(config) as listener:
+        if config.replicas > 1:
+            return asyncio.run(_run_fleet(config, keys, listener))
+        sys.setswitchinterval(SWITCH)
         return asyncio.run(run(State(config, keys), listener))
 
 
@@ -42,93 +45,52 @@ def _listening(config: Config) -> socket.socket:
         raise UsageError(f"cannot listen on {config.host} port {config.port}: {error.strerror or error}") from error
 
 
-async def run(state: State, listener: socket.socket) -> int:
-    """Serve `state` on a bound socket until a signal asks to stop; the exit code."""
-    server = _Server(_settings(state))
-    stop = Stop()
-    for engine in state.engines.values():
-        engine.start(lambda: _look(state, stop))
-    with stop.on_signals():
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        log("listening", address=_address(listener), models=list(state.engines))
-        stopping = asyncio.create_task(stop.asked.wait())
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        await drain(state, stop)
+async def run(state: State, listener: socket.socket, stop: Stop | None = None) -> int:
+    """Serve the models of `state` on a bound socket until a signal, or `stop`, asks to stop; the exit code."""
+    wish = stop or Stop()
+
+    def look() -> None:
+        """A model was loaded, or was not."""
+        if state.failure is not None:
+            wish.ask(0)
+        elif state.status == "ok":
+            log("ready", models=list(state.engines))
+
+    async def end() -> None:
         for engine in state.engines.values():
             await asyncio.to_thread(engine.stop)
-        server.should_exit = True
-        await task
-    if state.failure is not None:
-        raise state.failure
-    log("stopped")
-    return _INTERRUPTED if stop.number == signal.SIGINT else 0
+
+    for engine in state.engines.values():
+        engine.start(look)
+    return await until_stopped(application(state), listener, state, wish, end)
 
 
-def _settings(state: State) -> uvicorn.Config:
-    return uvicorn.Config(
-        application(state), log_config=None, access_log=False, lifespan="off", server_header=False,
-        timeout_graceful_shutdown=1,
-    )  # fmt: skip
+class _FleetHouse:
+    """The replicas and their front, as the gate and the drain see them."""
+
+    def __init__(self, config: Config, keys: Keys, folder: Path) -> None:
+        self.config, self.keys, self.metrics = config, keys, Metrics()
+        self.draining, self.in_flight = False, 0
+        self.fleet = Fleet(config, folder, self.metrics)
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why a replica could not start."""
+        return self.fleet.failure
 
 
-def _address(listener: socket.socket) -> str:
-    if listener.family == getattr(socket, "AF_UNIX", None):
-        return f"unix:{listener.getsockname()}"
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+async def _run_fleet(config: Config, keys: Keys, listener: socket.socket) -> int:
+    """Serve through replicas. They listen in a folder of their own, which only this user can enter."""
+    with tempfile.TemporaryDirectory(prefix="hub-serve-") as folder:
+        house, stop = _FleetHouse(config, keys, Path(folder)), Stop()
+        lives = [asyncio.create_task(replica.live()) for replica in house.fleet.replicas]
+        for life in lives:
+            life.add_done_callback(lambda _: stop.ask(0))
 
+        async def end() -> None:
+            for life in lives:
+                life.cancel()
+            await asyncio.gather(*lives, return_exceptions=True)
+            await house.fleet.stop(5.0)
 
-def _look(state: State, stop: Stop) -> None:
-    """A model was loaded, or was not."""
-    if state.failure is not None:
-        stop.ask(0)
-    elif state.status == "ok":
-        log("ready", models=list(state.engines))
-
-
-async def drain(state: State, stop: Stop) -> None:
-    """Take no new work, and wait for the rest until it is done, the time is up or a second signal comes."""
-    state.draining = True
-    log("draining", in_flight=state.in_flight, timeout=state.config.drain_timeout)
-    loop = asyncio.get_running_loop()
-    end = loop.time() + state.config.drain_timeout
-    while state.in_flight and loop.time() < end and not stop.hurry and state.failure is None:
-        await asyncio.sleep(0.02)
-
-
-class Stop:
-    """The wish to stop: `asked` is set by the first signal, `hurry` by the second; `number` is the signal's."""
-
-    def __init__(self) -> None:
-        self.asked, self.hurry, self.number = asyncio.Event(), False, 0
-        self._loop = asyncio.get_running_loop()
-
-    def ask(self, number: int) -> None:
-        """Stop, or hurry when that was asked for before."""
-        self.hurry = self.asked.is_set()
-        self.number = self.number or number
-        self.asked.set()
-
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Listen to SIGTERM and SIGINT inside the block, where the thread may."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self._caught) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _caught(self, number: int, _: FrameType | None) -> None:
-        self._loop.call_soon_threadsafe(self.ask, number)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: ours let the requests under way finish first."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        return await until_stopped(Gate(Front(house.fleet, house.metrics), house), listener, house, stop, end)

@@ -70,8 +70,8 @@ def refuse_completion_fields(body: CompletionBody) -> None:
         raise invalid("suffix is not supported", "suffix")
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise invalid("best_of is supported only where it equals n", "best_of")
-    if body.echo and body.logprobs is not None:
-        raise invalid("logprobs of the prompt (echo with logprobs) are not supported", "logprobs")
+    if body.echo and body.logprobs is not None and (body.stream or body.max_tokens == 0):
+        raise invalid("logprobs of the prompt come neither in a stream nor with max_tokens 0", "logprobs")
     if body.max_tokens == 0 and not body.echo:
         raise invalid("max_tokens 0 needs echo", "max_tokens")
 

@@ -101,12 +101,13 @@ class CallReader:
     calls: list[dict[str, Any]] = field(default_factory=list)
     _held: str = ""
     _said: bool = False
+    _fresh: bool = False  # nothing but white space since the last call
 
     def feed(self, text: str, *, last: bool = False) -> tuple[str, list[dict[str, Any]]]:
         """The words and the calls that became certain with `text`; `last`: no more text will come."""
         self._held += text
         words, before = "", len(self.calls)
-        while self._held:
+        while self._trim():
             start = self._start()
             if start is None:
                 keep = 0 if last else _overlap(self._held, self.style.opening)
@@ -117,13 +118,19 @@ class CallReader:
             if size is None:  # not a whole call yet, or never one: then it is words after all
                 words += self._say(len(self._held)) if last else ""
                 break
-            self._held = self._held[size:].lstrip()
+            self._held, self._fresh = self._held[size:], True
         return words, self.calls[before:]
 
     def _say(self, count: int) -> str:
         said, self._held = self._held[:count], self._held[count:]
         self._said = self._said or bool(said.strip())
+        self._fresh = self._fresh and not said
         return said
+
+    def _trim(self) -> str:
+        """The held text, without the white space behind a call."""
+        self._held = self._held.lstrip() if self._fresh else self._held
+        return self._held
 
     def _start(self) -> int | None:
         if not self.style.closing:  # a bare object is a call only where the answer begins
