@@ -20,7 +20,7 @@ _OLD_LINEAR: Params = {"type": "linear", "factor": 4.0}
 _LINEAR: Params = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 _GQA: Params = {"rope_parameters": THETA}
 _EXPERTS: Params = {
-    "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "decoder_sparse_step": 1,
+    "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 160, "decoder_sparse_step": 1,
     "mlp_only_layers": [], "norm_topk_prob": True,
 }  # fmt: skip
 _GEMMA3_ROPE: Params = {
@@ -77,7 +77,7 @@ _mixtral = _of("mixtral", {
 _qwen2 = _of("qwen2", {**DENSE, "rope_parameters": {**THETA, "rope_theta": 1000000.0}})
 _qwen3 = _of("qwen3", {**DENSE, "rope_parameters": {**THETA, "rope_theta": 1000000.0}, "tie_word_embeddings": False})
 _qwen2moe = _of("qwen2_moe", {
-    **DENSE, **_EXPERTS, "norm_topk_prob": False, "shared_expert_intermediate_size": 80, "rope_parameters": THETA,
+    **DENSE, **_EXPERTS, "norm_topk_prob": False, "shared_expert_intermediate_size": 224, "rope_parameters": THETA,
 })  # fmt: skip
 _qwen3moe = _of("qwen3_moe", {**DENSE, **_EXPERTS, "head_dim": 32, "rope_parameters": THETA})
 _gemma = _of("gemma", _GEMMA)
