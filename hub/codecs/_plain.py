@@ -21,6 +21,9 @@ from hub.ir import Bytes
 
 Values: TypeAlias = NDArray[Any]
 
+# Values rounded together: temporaries of a megabyte would be new pages, cleared by the kernel, in every call.
+_PIECE = 1 << 16
+
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype(np.float64), "F32": np.dtype(np.float32),
     "I8": np.dtype(np.int8), "I16": np.dtype(np.int16), "I32": np.dtype(np.int32), "I64": np.dtype(np.int64),
@@ -71,7 +74,11 @@ def _as_floats(values: Values) -> Floats:
 def _encode_f16(values: Values) -> Bytes:
     if values.dtype == np.float64:  # rounding to float32 first would round twice
         return values.astype(np.float16).view(np.uint8)
-    return to_f16(_as_floats(values)).view(np.uint8)
+    x = _as_floats(values).reshape(-1)
+    out = np.empty(x.size, np.uint16)
+    for at in range(0, x.size, _PIECE):
+        out[at : at + _PIECE] = to_f16(x[at : at + _PIECE])
+    return out.view(np.uint8)
 
 
 def _encode_bf16(values: Values) -> Bytes:
