@@ -194,6 +194,7 @@ def test_the_page_shows_every_layer_and_token_and_fetches_nothing(
     for file in (files[0], files[2]):
         page = Page(file.read_text(encoding="utf-8"))
         assert page.tags.count("rect") == sum(t["rows"] for t in nodes) + len(nodes)
+        assert "logarithmic" in file.read_text(encoding="utf-8")
         assert not page.links
         assert not {"script", "link", "img", "b"} & set(page.tags)
 

@@ -23,6 +23,7 @@ from hub_runtime.measure._forced import divergence, forced, log_softmax
 from hub_runtime.measure._host import Host, MemoryUse, PeakMemory
 from hub_runtime.measure._memory import Buffer, MemoryParts
 from hub_runtime.measure._nodes import Node, Values, layer_of
+from hub_runtime.measure._page import Flame, bars, colour, flame, heat_map
 from hub_runtime.measure._perplexity import PerplexityReport, perplexity
 from hub_runtime.measure._profile import LIMITS, Assertion, LayerShare, Limit, Phase, ProfileReport, Share, profile
 from hub_runtime.measure._profile_page import flame_chart, profile_page
@@ -59,6 +60,7 @@ __all__ = [
     "CompareReport",
     "Departure",
     "FirstToken",
+    "Flame",
     "Gatherer",
     "Host",
     "Kept",
@@ -88,15 +90,19 @@ __all__ = [
     "TracedToken",
     "Tracer",
     "Values",
+    "bars",
     "bench",
+    "colour",
     "compare_models",
     "compare_traces",
     "comparison_page",
     "departure",
     "divergence",
     "feed",
+    "flame",
     "flame_chart",
     "forced",
+    "heat_map",
     "layer_ends",
     "layer_of",
     "log_softmax",
