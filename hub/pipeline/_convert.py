@@ -57,7 +57,7 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     model = _told(opened, request.options.pre)
     rules = [Rule.parse(text) for text in request.encode]
     wanted, reasons = encoded(model, rules)
-    plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options))
+    plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options), request.source)
     check_effect(rules, model, wanted, plan)
     _check_mapped(plan, model, source_format, request)
     report = _planned(request, source_format, target_format, model, plan, reasons)
@@ -164,17 +164,18 @@ def _run(request: Request, fmt: Format, model: Model, plan: Plan, report: Report
             target.commit()
 
 
-def _guarded(fmt: Format, work: Callable[[], T]) -> T:
-    """Run a plugin's code; its errors carry its name."""
+def _guarded(fmt: Format, work: Callable[[], T], file: Path | None = None) -> T:
+    """Run a plugin's code; its errors carry its name, and `file` where they name none."""
     try:
         return work()
     except HubError as error:
         error.plugin = error.plugin or fmt.name
+        error.file = error.file or (str(file) if file else None)
         raise
     except OSError as error:
         raise HubError(f"writing failed: {error.strerror or error}", file=error.filename, plugin=fmt.name) from error
     except Exception as error:  # whatever a stranger's plugin raises becomes one line that names it
-        raise PluginError(f"raised {error!r}", plugin=fmt.name) from error
+        raise PluginError(f"raised {error!r}", file=file, plugin=fmt.name) from error
 
 
 def _planned(

@@ -173,6 +173,17 @@ def test_blocks_that_only_one_format_has_come_back_from_another(tiny_gguf: Path,
     assert after == before
 
 
+def test_an_error_in_planning_names_the_source(tiny_gguf: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    convert(Request(tiny_gguf, folder))
+    (folder / "hub.json").unlink()
+    config = json.loads((folder / "config.json").read_text())
+    del config["architectures"], config["model_type"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(HubError, match=f"{folder}: nothing says the architecture; .*--assume model_type=NAME"):
+        convert(Request(folder, tmp_path / "out.gguf"))
+
+
 def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:
     one, two = (Request(tiny_gguf, tmp_path / "out.apr", options=Options(overwrite=True)) for _ in range(2))
     first, second = convert(one), convert(two)

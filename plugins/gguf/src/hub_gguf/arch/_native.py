@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from hub.architectures import Family, family, usual
 from hub.codecs import Recoded, recode
-from hub.errors import DamagedFile, MissingFact, UnsupportedFile
+from hub.errors import DamagedFile, HubError, MissingFact, UnsupportedFile
 from hub.interface import PlannedTensor
 from hub.ir import F32, Change, Config, Encoding, Model, Tensor, stacked
 from hub_gguf.arch._keys import NEEDED
@@ -40,6 +40,13 @@ class Native:
     dropped: Mapping[str, str] = field(default_factory=dict)
 
 
+def _unknown(model_type: str | None) -> HubError:
+    if model_type is None:
+        return MissingFact("nothing says the architecture", hint="state it with --assume model_type=NAME")
+    known = ", ".join(sorted(BY_FAMILY))
+    return UnsupportedFile(f"model type {model_type!r} is in no table of GGUF architectures", hint=f"known: {known}")
+
+
 def from_canonical(model: Model) -> Native:
     """The GGUF form of a canonical model whose family is in the tables.
 
@@ -48,7 +55,7 @@ def from_canonical(model: Model) -> Native:
     """
     known = family(model.config)
     if known is None or known.model_type not in BY_FAMILY:
-        raise UnsupportedFile(f"model type {model.config.family!r} has no GGUF architecture in the tables")
+        raise _unknown(model.config.family)
     _refuse_packed(model.config)
     arch = BY_FAMILY[known.model_type]
     facts = known.facts(model.config)
