@@ -23,7 +23,7 @@ SCHEMAS = Path(hub_runtime.__file__).parent / "schemas"
 HIDDEN, FFN, LAYERS, HEADS, KV, CTX = 32, 64, 2, 4, 2, 512
 LONG = "a piece of the vocabulary that is far longer than thirty-two bytes"
 MERGED = "ÿÿ"  # llama.cpp wants a merge; these two bytes are in no text
-SPECIAL = ("<s>", "</s>", "<|user|>", "<|assistant|>", LONG)
+SPECIAL = ("<s>", "</s>", "<|user|>", "<|assistant|>")
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}<|user|>{% elif m.role == 'assistant' %}"
     "<|assistant|>{% endif %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -50,7 +50,7 @@ def write_tiny(
     """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it only encodes."""
     import gguf
 
-    tokens = [*alphabet(), *SPECIAL, MERGED]
+    tokens = [*alphabet(), *SPECIAL, long, MERGED]
     kv = KV * HIDDEN // HEADS
     layer = {"attn_norm": (HIDDEN,), "attn_q": (HIDDEN, HIDDEN), "attn_k": (kv, HIDDEN), "attn_v": (kv, HIDDEN),
              "attn_output": (HIDDEN, HIDDEN), "ffn_norm": (HIDDEN,), "ffn_gate": (FFN, HIDDEN), "ffn_up": (FFN, HIDDEN),
@@ -74,7 +74,7 @@ def write_tiny(
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types([1] * 256 + [3] * 4 + [4, 1])
+    writer.add_token_types([1] * 256 + [3] * len(SPECIAL) + [4, 1])
     writer.add_token_merges([" ".join(MERGED)])
     writer.add_bos_token_id(256)
     writer.add_eos_token_id(257)

@@ -254,6 +254,52 @@ def test_a_flipped_byte_of_an_apr_never_reaches_llama(source: Path) -> None:
         refuse_damaged(source)
 
 
+@pytest.mark.parametrize("token", ["!", "!\0more"])
+def test_a_vocabulary_with_a_token_twice_never_reaches_llama(
+    make_tiny: Callable[..., Path], tmp_path: Path, token: str
+) -> None:
+    """llama.cpp reads tokens as C strings and asserts that no two are the same."""
+    with pytest.raises(DamagedFile, match="'!' twice"):
+        as_gguf(make_tiny(tmp_path / "twice.gguf", long=token))
+
+
+IN_A_CHILD = """
+import random, sys
+from pathlib import Path
+from hub.errors import HubError
+from hub_runtime.bridge import refuse_damaged
+from hub_runtime.engine import Request, Settings, Slots, generate, load
+
+source, target = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
+header, ran = source.rindex(b"output.weight"), 0
+for seed in range(int(sys.argv[3]), int(sys.argv[4])):
+    print("seed", seed, flush=True)
+    draw, data = random.Random(seed), bytearray(source)
+    for _ in range(draw.choice((1, 1, 2, 4))):
+        at, size = draw.randrange(header), draw.choice((1, 4, 8))
+        value = draw.choice((0, 1, 2 ** (8 * size - 1), 2 ** (8 * size) - 1, draw.randrange(2 ** (8 * size))))
+        data[at : at + size] = value.to_bytes(size, "little")
+    target.write_bytes(data)
+    try:
+        refuse_damaged(target)
+        with load(target, gpu_layers=0) as model, model.context(64, threads=1) as context:
+            list(generate(Slots(context), Request(model.vocab.tokenize("Hello") or [0], Settings(), 3)))
+            ran += 1
+    except HubError:
+        pass
+print("survived", ran)
+"""
+
+
+@pytest.mark.usefixtures("llama")
+def test_whatever_is_damaged_in_the_header_the_process_lives(tiny: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", IN_A_CHILD, str(tiny), str(tmp_path / "damaged.gguf"), "0", "250"]
+    paths = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths})
+    assert done.returncode == 0, (done.stdout[-50:], done.stderr[-500:])
+    assert int(done.stdout.split()[-1]) > 0, "some damage is harmless: the model still runs"
+
+
 def test_a_cache_that_cannot_be_written_is_one_clear_error(
     source: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub import __version__
-from hub.errors import DamagedFile, HubError, UsageError
-from hub.inspection import check
-from hub.interface import Options, Stage
+from hub.errors import HubError, UsageError
+from hub.interface import Options
 from hub.opening import open_model
 from hub.pipeline import Progress, Request, convert
 from hub.plugins import PluginInfo, registry
 from hub_runtime.bridge._cache import Cache, about
 from hub_runtime.bridge._records import Record, around, look, record
+from hub_runtime.bridge._sound import refuse_damaged
 
 Way = Literal["cache", "memory"]
 MEMORY = Path("/dev/shm")  # noqa: S108  # a fresh folder is made in it
-
-# llama.cpp refuses tensors that do not fit its idea of an architecture, cleanly; what comes before can end the process.
-_LEFT_TO_LLAMA = (Stage.ARCHITECTURE, Stage.INFERENCE)
 
 
 @dataclass
@@ -90,13 +87,6 @@ def as_gguf(
 
     entry, lock, made = cache.obtain(_key(seen, assume, pre), make)
     return Bridged(entry.path, path, name, made, time.perf_counter() - started, lock.close)
-
-
-def refuse_damaged(path: Path) -> None:
-    """`DamagedFile` when hub's own checks of the model at `path` fail: such a file must not reach llama.cpp."""
-    for stage in check(path, inference=False).stages:
-        if stage.outcome == "FAIL" and stage.stage not in _LEFT_TO_LLAMA:
-            raise DamagedFile(f"{stage.title.lower()}: {stage.detail}", file=path, hint="hub check shows all stages")
 
 
 def _known_sound(path: Path, name: str, cache: Cache, *, digests: bool) -> Record:
