@@ -45,9 +45,15 @@ def alphabet() -> list[str]:
 
 
 def write_tiny(
-    path: Path, *, template: str | None = TEMPLATE, seed: int = 3, scale: float = 1.0, causal: bool = True
+    path: Path,
+    *,
+    template: str | None = TEMPLATE,
+    seed: int = 3,
+    scale: float = 1.0,
+    causal: bool = True,
+    long: str = LONG,
 ) -> Path:
-    """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it only encodes."""
+    """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it encodes; `long` is token 260."""
     import gguf
 
     tokens = [*alphabet(), *SPECIAL, long, MERGED]
