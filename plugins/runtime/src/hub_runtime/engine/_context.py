@@ -147,7 +147,7 @@ class Context:
     def _adapt(self) -> None:
         adapters = self.model.adapters
         if adapters:
-            handles = (ctypes.c_void_p * len(adapters))(*(handle for handle, _ in adapters))
+            handles = (self._c.llama_adapter_lora_p_ctypes * len(adapters))(*(handle for handle, _ in adapters))
             scales = (ctypes.c_float * len(adapters))(*(scale for _, scale in adapters))
             if self._c.llama_set_adapters_lora(self.handle, handles, len(adapters), scales):
                 raise UsageError("llama.cpp does not apply the LoRA adapters to this model", file=self.model.path)

@@ -39,7 +39,7 @@ class LoadedModel:
         self.path, self.handle = path, handle
         self.gpu_layers, self.load_seconds = gpu_layers, load_seconds
         self.vocab = Vocab(self._c.llama_model_get_vocab(handle))
-        self.adapters: list[tuple[int, float]] = []
+        self.adapters: list[tuple[Any, float]] = []
 
     def __enter__(self) -> LoadedModel:
         return self
@@ -183,13 +183,13 @@ def load(path: Path | str, *, gpu_layers: int | None = None, lora: Sequence[Adap
 _NO_DEVICES = (ctypes.c_void_p * 1)(None)
 
 
-def _adapter(model: LoadedModel, adapter: Adapter) -> int:
+def _adapter(model: LoadedModel, adapter: Adapter) -> Any:
     """llama.cpp's handle of a LoRA adapter; it is freed with the model."""
     path = str(adapter.path).encode("utf-8", "surrogateescape")
     if not adapter.path.is_file():
         raise UsageError("no such LoRA adapter", file=adapter.path)
     LOG.lines.clear()
-    handle: int | None = library().llama_adapter_lora_init(model.handle, path)
+    handle = library().llama_adapter_lora_init(model.handle, path)
     if not handle:
         raise UnsupportedFile(f"llama.cpp does not load the LoRA adapter: {LOG.reasons()}", file=adapter.path)
     return handle
