@@ -88,3 +88,22 @@ def test_mixtures_of_llama_cpp_keep_their_values_on_every_way(mixture: str, wide
     assert compare.folder_tensors(tmp_path / "through") == compare.folder_tensors(tmp_path / "folder")
     convert(Request(packed, tmp_path / "back.gguf"))
     assert (tmp_path / "back.gguf").read_bytes() == source.read_bytes()
+
+
+FTYPES = {"Q3_K": "Q3_K_S", "Q4_K": "Q4_K_S", "Q5_K": "Q5_K_S"}
+
+
+@pytest.mark.llama
+@pytest.mark.parametrize("name", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"])
+def test_encoding_gives_the_bytes_of_llama_cpps_quantizer(name: str, wide: Path, tmp_path: Path) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.pure = True
+    parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{FTYPES.get(name, name)}")
+    files = str(wide / "f32.gguf").encode(), str(tmp_path / "theirs.gguf").encode()
+    assert llama_cpp.llama_model_quantize(*files, ctypes.byref(parameters)) == 0
+    convert(Request(wide / "f32.gguf", tmp_path / "ours.gguf", encode=[name.lower()]))
+    ours, theirs = (compare.read_gguf(tmp_path / f"{who}.gguf").tensors for who in ("ours", "theirs"))
+    assert {dtype for dtype, _, _ in theirs.values()} == {"F32", name}
+    assert ours.keys() == theirs.keys()  # the quantizer has an order of its own
+    assert list(compare.tensor_differences({tensor: ours[tensor] for tensor in theirs}, theirs)) == []
