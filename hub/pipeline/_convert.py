@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.errors import HubError, NotVerified, PluginError, UnmappedTensor, UsageError
-from hub.interface import Fact, Format, Options, Plan
+from hub.interface import Fact, Format, Options, Plan, Stage
 from hub.ir import PRE_TOKENIZERS, Lazy, Model, Tokenizer
 from hub.opening import open_model
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
@@ -63,12 +63,20 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     report = _planned(request, source_format, target_format, model, plan, reasons)
     registry().manager.hook.hub_before_convert(plan=plan)
     if not request.dry_run:
+        if request.check:
+            report.notes = [*report.notes, *_source_checksum(source_format, request.source)]
         _run(request, target_format, model, plan, report, progress)
     report.seconds = time.perf_counter() - started
     if report.failures:
         raise Failed(report)
     registry().manager.hook.hub_after_convert(report=report)
     return report
+
+
+def _source_checksum(source: Format, path: Path) -> list[str]:
+    """A note when the source has a checksum and it is wrong; readers of the format go on all the same, and so do we."""
+    found = [f for f in source.validate(path) if f.stage is Stage.CHECKSUM and f.outcome == "FAIL"]
+    return [f"{path}: its checksum is wrong: {finding.detail}" for finding in found]
 
 
 class Failed(NotVerified):

@@ -208,3 +208,13 @@ def test_text_and_json_say_the_same(hub: Hub, tiny_gguf: Path) -> None:
 def test_an_unknown_pre_tokenizer_lists_names_near_it(tiny_gguf: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no pre-tokenizer 'qwen-2'; near: .*qwen2"):
         convert(Request(tiny_gguf, tmp_path / "out.gguf", options=Options(pre="qwen-2")))
+
+
+def test_a_wrong_checksum_of_the_source_is_said(tiny_gguf: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source.apr"
+    convert(Request(tiny_gguf, source))
+    data = bytearray(source.read_bytes())
+    data[-1] ^= 1
+    source.write_bytes(data)
+    notes = convert(Request(source, tmp_path / "out.gguf")).notes
+    assert any("source.apr: its checksum is wrong: footer is" in note for note in notes)

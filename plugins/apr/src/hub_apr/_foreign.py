@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hub.architectures import family
 from hub.ir import Config, Lazy, Model, Tensor
 from hub_apr._hyperparameters import config_of
 from hub_apr._tokenizer_keys import foreign_tokenizer
@@ -40,7 +41,9 @@ def foreign_model(parts: Sequence[Container]) -> Model:
         tensors, ties, config, notes = _from_gguf(tensors, ties, config, parts[0].dialect)
     elif metadata.get("rope_type") == 0 and config.family in _INTERLEAVED:
         notes = ["rope_type is 0, but Hugging Face names come with Hugging Face's row order: rows are left as they are"]
-    native = gguf and not any(name.startswith("model.") for name in tensors)
+    native = family(config) is None or (gguf and not any(name.startswith("model.") for name in tensors))
+    if native:
+        notes.append("its architecture is in no table: tensors keep the names and rows of the file")
     return Model(
         tensors=tensors,
         config=config,
