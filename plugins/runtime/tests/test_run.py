@@ -22,7 +22,10 @@ def test_the_text_alone_goes_to_stdout(hub: Hub, tiny: Path) -> None:
     assert (quiet.code, quiet.err) == (0, "")
     told = hub("run", tiny, "--prompt", "Hello", "--max-tokens", 9)
     assert (told.code, told.out) == (0, quiet.out)
-    assert told.err.startswith("5 + 9 tokens (length), ")
+    assert told.err.startswith("8 + 9 tokens (length), prompt in the chat template, ")
+    raw = hub("run", tiny, "-p", "Hello", "-n", 9, "--raw")
+    assert raw.err.startswith("5 + 9 tokens (length), prompt as it stands, ")
+    assert raw.out != told.out
     assert hub("run", tiny, "Hello", "-n", 9, "-q", "--stream").out == quiet.out
 
 
@@ -43,7 +46,7 @@ def test_the_first_conversion_is_said_and_the_second_start_has_none(hub: Hub, ti
 def test_the_document_says_everything(document: Document, tiny: Path) -> None:
     said = document("run", "run", tiny, "-p", "Hello", "-n", 9, "--temperature", 0.5, "--top-p", 0.9, "--seed", 7)
     assert (said["model"], said["format"], said["prompt"]) == (str(tiny), "gguf", "Hello")
-    assert (said["prompt_tokens"], said["generated_tokens"], len(said["tokens"])) == (5, 9, 9)
+    assert (said["template"], said["prompt_tokens"], said["generated_tokens"], len(said["tokens"])) == (True, 8, 9, 9)
     assert (said["seed"], said["settings"]["top_p"], said["finish"]) == (7, 0.9, "length")
     again = document("run", "run", tiny, "-p", "Hello", "-n", 9, "--temperature", 0.5, "--top-p", 0.9, "--seed", 7)
     assert again["tokens"] == said["tokens"]
@@ -66,15 +69,36 @@ def test_stop_strings_and_grammars_shape_the_text(hub: Hub, document: Document, 
     assert json.loads(out) in ("red", "green")
 
 
-def test_a_chat_prompt_goes_through_the_template(document: Document, tiny: Path) -> None:
-    templated = document("run", "run", tiny, "-p", "Hi", "-n", 5, "--chat")
-    assert templated["prompt_tokens"] == 1 + 1 + 2 + 1
-    assert templated["tokens"] == document("run", "run", tiny, "-p", "<s><|user|>Hi<|assistant|>", "-n", 5)["tokens"]
+def test_a_prompt_goes_through_the_model_s_template(document: Document, tiny: Path) -> None:
+    templated = document("run", "run", tiny, "-p", "Hi", "-n", 5)
+    spelled = document("run", "run", tiny, "-p", "<s><|user|>Hi<|assistant|>", "-n", 5, "--raw")
+    assert (templated["template"], spelled["template"]) == (True, False)
+    assert (templated["tokens"], templated["prompt_tokens"]) == (spelled["tokens"], spelled["prompt_tokens"])
+    system = document("run", "run", tiny, "-p", "Hi", "-n", 5, "--system", "Be kind.")
+    again = document("run", "run", tiny, "-p", "<s>Be kind.<|user|>Hi<|assistant|>", "-n", 5, "--raw")
+    assert system["tokens"] == again["tokens"] != templated["tokens"]
 
 
-def test_a_model_without_a_template_cannot_chat(hub: Hub, make_tiny: Callable[..., Path], tmp_path: Path) -> None:
-    ran = hub("run", make_tiny(tmp_path / "plain.gguf", template=None), "-p", "Hi", "--chat")
-    assert (ran.code, "no chat template" in ran.err) == (2, True)
+def test_a_model_without_a_template_completes(
+    hub: Hub, document: Document, make_tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    plain = make_tiny(tmp_path / "plain.gguf", template=None)
+    said = document("run", "run", plain, "-p", "Hi", "-n", 5)
+    assert (said["template"], said["prompt_tokens"]) == (False, 2)
+    for flags in (("--raw",), ("--system", "Be kind.")):
+        ran = hub("run", plain, "-p", "Hi", *flags)
+        assert (ran.code, f"{flags[0]} has no effect" in ran.err) == (2, True)
+
+
+def test_a_template_that_refuses_says_how_to_do_without(
+    hub: Hub, make_tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    strict = make_tiny(tmp_path / "strict.gguf", template="{{ raise_exception('a system message is needed') }}")
+    ran = hub("run", strict, "-p", "Hi")
+    assert ran.code == 2
+    assert "a system message is needed" in ran.err
+    assert "--raw" in ran.err
+    assert hub("run", strict, "-p", "Hi", "-n", 3, "--raw").code == 0
 
 
 @pytest.mark.parametrize(
@@ -86,7 +110,7 @@ def test_a_model_without_a_template_cannot_chat(hub: Hub, make_tiny: Callable[..
         (("x", "--min-p", 0.5), "--min-p has no effect"),
         (("x", "--json", "--stream"), "--stream has no effect"),
         (("x", "--json", "--quiet"), "--quiet has no effect"),
-        (("x", "--system", "be"), "--system has no effect"),
+        (("x", "--system", "be", "--raw"), "--system has no effect"),
         (("x", "--parallel", 2), "--parallel has no effect"),
         (("x", "--gpu-layers", 3, "--no-gpu"), "contradicts"),
         (("x", "--gpu", "--gpu-layers", 0), "contradicts"),
@@ -95,21 +119,18 @@ def test_a_model_without_a_template_cannot_chat(hub: Hub, make_tiny: Callable[..
         (("x", "--assume", "a=1"), "no effect on a GGUF"),
         (("x", "--temperature", -1), "temperature must be"),
         (("x", "--max-tokens", 0), "max-tokens"),
-        (("x", "--ctx", 2), "No such"),
-        (("x" * 600,), "the prompt has 600 tokens, the context holds 512"),
-        (("x" * 300, "--ctx", 256), "the prompt has 300 tokens, the context holds 256"),
+        (("x", "--ctx", 2), "the prompt has 4 tokens, the context holds 2"),
+        (("x" * 600, "--raw"), "the prompt has 600 tokens, the context holds 512"),
+        (("x" * 300, "--raw", "--ctx", 256), "the prompt has 300 tokens, the context holds 256"),
         (("x", "--grammar", "nowhere.gbnf"), "nowhere.gbnf"),
         (("x", "--lora", "nowhere.gguf"), "nowhere.gguf"),
-        (("",), "empty"),
+        (("", "--raw"), "empty"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_line_and_code_2(
     hub: Hub, tiny: Path, arguments: tuple[object, ...], said: str
 ) -> None:
     ran = hub("run", tiny, *arguments, "-n", 1) if "--max-tokens" not in arguments else hub("run", tiny, *arguments)
-    if said == "No such":
-        assert ran.code == 0, "a small context is rounded up by llama.cpp"
-        return
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
     assert ran.err.count("\n") == 1

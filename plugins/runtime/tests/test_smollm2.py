@@ -33,7 +33,7 @@ def kept_cache(formats: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("heat", [(), ("--temperature", 0.8)], ids=["greedy", "drawn"])
 def test_gguf_and_apr_say_the_same(hub: Hub, formats: dict[str, Path], prompt: str, heat: tuple[object, ...]) -> None:
-    options = ("-p", prompt, "-n", 24, "--seed", 42, "--quiet", *heat)
+    options = ("-p", prompt, "-n", 24, "--seed", 42, "--quiet", "--raw", *heat)
     ran = [hub("run", formats[name], *options) for name in ("gguf", "apr")]
     assert ran[0].out == ran[1].out
     assert all(r.code == 0 and r.err == "" for r in ran)
@@ -43,12 +43,14 @@ def test_gguf_and_apr_say_the_same(hub: Hub, formats: dict[str, Path], prompt: s
 def test_the_first_token_is_the_same_in_full_precision(
     document: Callable[..., Any], formats: dict[str, Path], prompt: str
 ) -> None:
-    first = {n: document("run", "run", formats[n], "-p", prompt, "-n", 1)["tokens"] for n in ("gguf", "safetensors")}
+    first = {
+        n: document("run", "run", formats[n], "-p", prompt, "-n", 1, "--raw")["tokens"] for n in ("gguf", "safetensors")
+    }
     assert first["gguf"] == first["safetensors"]
 
 
 def test_every_format_chats(hub: Hub, formats: dict[str, Path]) -> None:
-    said = {n: hub("run", p, "--chat", "-p", "What is two plus two?", "-n", 24, "-q") for n, p in formats.items()}
+    said = {n: hub("run", p, "-p", "What is two plus two?", "-n", 24, "-q") for n, p in formats.items()}
     assert all((r.code, r.err) == (0, "") and "two plus two" in r.out.lower() for r in said.values())
     assert said["gguf"].out == said["apr"].out
 

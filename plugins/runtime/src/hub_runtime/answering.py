@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from hub.errors import UsageError
 from hub_runtime.engine import (
     Context,
     Generation,
@@ -20,6 +19,7 @@ from hub_runtime.engine import (
     generate_all,
 )
 from hub_runtime.loading import Loaded, Wanted
+from hub_runtime.prompting import prompt_of
 
 _ROUND = 256  # llama.cpp rounds contexts up to multiples of this
 
@@ -42,7 +42,7 @@ class Job:
     common: Asked
     threads: int | None = None
     ctx: int | None = None
-    chat: bool = False
+    raw: bool = False
     system: str | None = None
 
 
@@ -88,11 +88,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The answer to one prompt (hub.run/1)."""
+    """The answer to one prompt (hub.run/1). `template`: the prompt went through the model's chat template."""
 
     model: Path
     format: str
     prompt: str
+    template: bool
     text: str
     tokens: tuple[int, ...]
     prompt_tokens: int
@@ -112,6 +113,7 @@ class BatchReport:
 
     model: Path
     format: str
+    template: bool
     answers: tuple[Answer, ...]
     generated_tokens: int
     timing: Timing
@@ -120,36 +122,32 @@ class BatchReport:
 
 def answer_one(loaded: Loaded, job: Job, asked: Asked, write: Callable[[str], None] | None = None) -> RunReport:
     """Answer one prompt; `write` is given the text piece by piece."""
-    requests = [_request(loaded.model, job, asked)]
+    template, requests = _requests(loaded.model, job, [asked])
     with _context(loaded.model, job, requests, 1) as context:
         answers, timing = _answered(loaded, Slots(context), [asked], requests, write)
         setup = _setup(context)
     a = answers[0]
     return RunReport(
-        job.want.path, loaded.format, a.prompt, a.text, a.tokens, a.prompt_tokens, a.generated_tokens, a.finish,
-        a.stopped, a.seed, asked.max_tokens, asked.settings, timing, setup,
+        job.want.path, loaded.format, a.prompt, template, a.text, a.tokens, a.prompt_tokens, a.generated_tokens,
+        a.finish, a.stopped, a.seed, asked.max_tokens, asked.settings, timing, setup,
     )  # fmt: skip
 
 
 def answer_all(loaded: Loaded, job: Job, asked: Sequence[Asked], parallel: int) -> BatchReport:
     """Answer all prompts in one continuous batch of at most `parallel`."""
-    requests = [_request(loaded.model, job, one) for one in asked]
+    template, requests = _requests(loaded.model, job, asked)
     with _context(loaded.model, job, requests, min(parallel, len(requests))) as context:
         answers, timing = _answered(loaded, Slots(context), asked, requests, None)
         setup = _setup(context)
     total = sum(a.generated_tokens for a in answers)
-    return BatchReport(job.want.path, loaded.format, answers, total, timing, setup)
+    return BatchReport(job.want.path, loaded.format, template, answers, total, timing, setup)
 
 
-def _request(model: LoadedModel, job: Job, asked: Asked) -> Request:
-    prompt, special = asked.prompt, True
-    if job.chat:
-        if model.template is None:
-            raise UsageError("the model has no chat template", file=job.want.path, hint="leave out --chat")
-        system = [{"role": "system", "content": job.system}] if job.system is not None else []
-        prompt, special = model.template.render([*system, {"role": "user", "content": prompt}]), False
-    tokens = model.vocab.tokenize(prompt, add_special=special)
-    return Request(tokens, asked.settings, asked.max_tokens, asked.stop)
+def _requests(model: LoadedModel, job: Job, asked: Sequence[Asked]) -> tuple[bool, list[Request]]:
+    """Whether the prompts go through the model's chat template, and the requests."""
+    prompts = [prompt_of(model, one.prompt, raw=job.raw, system=job.system) for one in asked]
+    requests = [Request(p.tokens, o.settings, o.max_tokens, o.stop) for p, o in zip(prompts, asked, strict=True)]
+    return prompts[0].template, requests
 
 
 def _context(model: LoadedModel, job: Job, requests: Sequence[Request], sequences: int) -> Context:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Assume", "Bridge", "Ctx", "Gpu", "GpuLayers", "Grammar", "Json", "JsonSchema", "Lora", "MaxTokens", "MinP",
-    "ModelPath", "Pre", "Quiet", "RepeatPenalty", "Seed", "Stop", "Temperature", "Threads", "TopK", "TopP", "loading",
-    "read_text", "sampling", "tell", "wanted",
+    "ModelPath", "Pre", "Quiet", "Raw", "RepeatPenalty", "Seed", "Stop", "Temperature", "Threads", "TopK", "TopP",
+    "loading", "read_text", "sampling", "tell", "wanted",
 ]  # fmt: skip
 
 Threads: TypeAlias = Annotated[
@@ -56,6 +56,9 @@ Grammar: TypeAlias = Annotated[
 ]
 JsonSchema: TypeAlias = Annotated[
     str | None, typer.Option(metavar="FILE", help="Answer with JSON that fits a schema; a file, or the schema itself.")
+]
+Raw: TypeAlias = Annotated[
+    bool, typer.Option("--raw", help="Give the model the text as it stands, without its chat template.")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the text alone.")]
 

@@ -35,7 +35,7 @@ def shown(text: str) -> str:
 def summary(report: RunReport, timing: Timing) -> str:
     """One line about a run."""
     return (
-        f"{report.prompt_tokens} + {report.generated_tokens} tokens ({report.finish}), "
+        f"{report.prompt_tokens} + {report.generated_tokens} tokens ({report.finish}), {_given(report.template)}, "
         f"{_rate(timing.tokens_per_second)}, first token after {_ms(timing.time_to_first_token)}, "
         f"loaded in {_ms(timing.load_seconds)}, seed {report.seed}"
     )
@@ -45,9 +45,13 @@ def batch_summary(report: BatchReport) -> str:
     """One line about a batch."""
     timing, setup = report.timing, report.setup
     return (
-        f"{len(report.answers)} answers, {report.generated_tokens} tokens in {timing.seconds:.1f} s, "
-        f"{_rate(timing.tokens_per_second)} over {setup.sequences} at once, loaded in {_ms(timing.load_seconds)}"
+        f"{len(report.answers)} answers, {_given(report.template)}, {report.generated_tokens} tokens "
+        f"in {timing.seconds:.1f} s, {_rate(timing.tokens_per_second)} over {setup.sequences} at once, loaded in {_ms(timing.load_seconds)}"
     )
+
+
+def _given(template: bool) -> str:
+    return "prompt in the chat template" if template else "prompt as it stands"
 
 
 def _rate(value: float | None) -> str:

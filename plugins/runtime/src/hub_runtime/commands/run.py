@@ -24,8 +24,8 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="Answer every line: a prompt, or JSON with a prompt.")
     ] = None,
     parallel: Annotated[int | None, typer.Option(min=1, help="How many of a batch at once; 8 by default.")] = None,
-    chat: Annotated[bool, typer.Option("--chat", help="Put the prompt into the model's chat template.")] = False,
-    system: Annotated[str | None, typer.Option(help="With --chat: the system message.")] = None,
+    raw: o.Raw = False,
+    system: Annotated[str | None, typer.Option(help="The system message, for the model's chat template.")] = None,
     max_tokens: o.MaxTokens = 128,
     temperature: o.Temperature = 0.0,
     top_k: o.TopK = None,
@@ -50,17 +50,15 @@ def run(
     quiet: o.Quiet = False,
     as_json: o.Json = False,
 ) -> int:
-    """Continue a prompt with a model of any format."""
+    """Answer a prompt with a model of any format; --raw continues it as it stands."""
     from hub_runtime.answering import Asked, Job
 
     if as_json and (stream or quiet):
         raise UsageError(f"--{'stream' if stream else 'quiet'} has no effect with --json")
-    if system is not None and not chat:
-        raise UsageError("--system has no effect without --chat")
     settings = o.sampling(temperature, top_k, top_p, min_p, seed, repeat_penalty, grammar, json_schema)
     common = Asked("", settings, max_tokens, tuple(stop or ()))
     want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    job = Job(want, common, threads, ctx, chat=chat, system=system)
+    job = Job(want, common, threads, ctx, raw=raw, system=system)
     if batch is not None:
         return _batch(job, batch, (text, prompt), stream, parallel, quiet, as_json)
     if parallel is not None:
