@@ -43,10 +43,11 @@ def summary(report: RunReport, timing: Timing) -> str:
 
 def batch_summary(report: BatchReport) -> str:
     """One line about a batch."""
-    timing, setup = report.timing, report.setup
+    timing, at_once = report.timing, report.setup.sequences
     return (
         f"{len(report.answers)} answers, {_given(report.template)}, {report.generated_tokens} tokens "
-        f"in {timing.seconds:.1f} s, {_rate(timing.tokens_per_second)} over {setup.sequences} at once, loaded in {_ms(timing.load_seconds)}"
+        f"in {timing.seconds:.1f} s, {_rate(timing.tokens_per_second)} over {at_once} at once, "
+        f"loaded in {_ms(timing.load_seconds)}"
     )
 
 
