@@ -99,19 +99,34 @@ def able(llama: Any) -> bool:
     return True
 
 
-@pytest.fixture
-def start(able: bool) -> Iterator[Callable[..., Server]]:
-    """`start(*flags)`: a server that is ready; all are stopped at the end."""
-    assert able
+@contextmanager
+def starting(environment: dict[str, str] | None = None) -> Iterator[Callable[..., Server]]:
+    """A function that starts servers; all are stopped at the end."""
     with ExitStack() as stack:
 
         def started(*args: object, ready: bool = True) -> Server:
-            server = Server(*args)
+            server = Server(*args, environment=environment)
             stack.callback(server.stop)
             if ready:
                 server.wait_for("ready")
             return server
 
+        yield started
+
+
+@pytest.fixture
+def start(able: bool) -> Iterator[Callable[..., Server]]:
+    """`start(*flags)`: a server that is ready, until the test ends."""
+    assert able
+    with starting() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def start_for_all(able: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """The same, until the module ends."""
+    assert able
+    with starting({"HUB_CACHE": str(tmp_path_factory.mktemp("cache"))}) as started:
         yield started
 
 

@@ -33,6 +33,9 @@ def serve(
     replicas: Annotated[
         int | None, typer.Option(help="Processes that share the work; one that dies is started again. 1 by default.")
     ] = None,
+    traces: Annotated[
+        str | None, typer.Option(metavar="URL", help="Send OpenTelemetry traces to this OTLP/HTTP address.")
+    ] = None,
     drain_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long SIGTERM waits for answers under way; 30.")
     ] = None,

@@ -14,10 +14,12 @@ from hub_runtime.server._completions import completions
 from hub_runtime.server._embeddings import embeddings
 from hub_runtime.server._errors import ApiError, api_error
 from hub_runtime.server._gate import Gate
+from hub_runtime.server._page import page
 from hub_runtime.server._state import State
 from hub_runtime.server._system import health, live, metrics, model, models
 
 ROUTES = [
+    Route("/", page),
     Route("/v1/completions", completions, methods=["POST"]),
     Route("/v1/chat/completions", chat_completions, methods=["POST"]),
     Route("/v1/embeddings", embeddings, methods=["POST"]),

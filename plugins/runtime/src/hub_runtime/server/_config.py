@@ -16,7 +16,8 @@ class Config(BaseModel):
     """All settings of the server; the configuration file's keys are these names with "-" for "_".
 
     `ctx` are the positions of one request (None: the model's own, at most 4096); `parallel` requests are answered at
-    once and `queue` more wait. `pooling` makes a generating model give embeddings too. `drain_timeout` in seconds.
+    once and `queue` more wait. `pooling` makes a generating model give embeddings too. `traces` is an
+    OTLP/HTTP address. `drain_timeout` in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda n: n.replace("_", "-"))
@@ -33,6 +34,7 @@ class Config(BaseModel):
     pooling: Literal["mean", "cls", "last"] | None = None
     api_key_file: Path | None = None
     replicas: int = Field(default=1, ge=1, le=64)
+    traces: str | None = Field(default=None, pattern="^https?://")
     drain_timeout: float = Field(default=30.0, ge=0)
 
     @model_validator(mode="after")

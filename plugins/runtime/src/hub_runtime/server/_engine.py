@@ -152,7 +152,9 @@ class Engine:
         pooled = any(key.endswith(".pooling_type") and value != "0" for key, value in model.metadata.items())
         if pooled or self.config.pooling:
             self.embedder = stack.enter_context(self._embedder())
-        if not pooled:
+        elif not model.generates:
+            raise UsageError("the model gives embeddings, and does not say how", file=self.path, hint="add --pooling")
+        if model.generates and not pooled:
             context = model.context(self.ctx, sequences=self.config.parallel, threads=self.config.threads)
             self.ctx = stack.enter_context(context).ctx
             self.slots = Slots(context, reuse=True)

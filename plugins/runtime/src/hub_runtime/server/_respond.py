@@ -21,6 +21,7 @@ from hub_runtime.server._engine import Engine
 from hub_runtime.server._errors import ApiError, api_error, invalid
 from hub_runtime.server._log import log
 from hub_runtime.server._requests import Sampling
+from hub_runtime.server._state import state_of
 
 T = TypeVar("T")
 
@@ -58,15 +59,27 @@ class Reply:
 
     async def respond(self, request: HttpRequest, *, stream: bool | None) -> Response:
         """The HTTP response: for a stream as soon as a slot is at work, so that refusals have their own status."""
+        self._request = request
         self.answer: Answer = self.engine.submit(self.requests)
         try:
             if stream:
                 await unless_left(request.receive, self.answer.admitted())
                 return EventStream(self)
-            return JSONResponse(await unless_left(request.receive, self._whole()))
+            document = await unless_left(request.receive, self._whole())
         except BaseException:
-            self.engine.cancel(self.answer)
+            self.end()
             raise
+        self.end()
+        return JSONResponse(document)
+
+    def end(self) -> None:
+        """The answer is complete, or nobody waits for it any more."""
+        self.engine.cancel(self.answer)
+        traces = state_of(self._request).traces
+        if traces is not None:
+            scope = self._request.scope
+            name, model = f"{scope['method']} {scope['path']}", self.engine.name
+            traces.record(name, model, self.answer, self._request.headers, scope["request_id"])
 
     async def _whole(self) -> dict[str, Any]:
         tokens: dict[int, list[Token]] = {part.number: [] for part in self.answer.parts}
@@ -163,7 +176,7 @@ class EventStream(Response):
         except ApiError as error:
             log("stream_ended", code=error.code, message=error.message)
         finally:
-            self._reply.engine.cancel(self._reply.answer)
+            self._reply.end()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-import tempfile
-from pathlib import Path
 
 from hub.errors import UsageError
 from hub_runtime.server._app import application
 from hub_runtime.server._config import Config
-from hub_runtime.server._fleet import Fleet
-from hub_runtime.server._gate import Gate
 from hub_runtime.server._keys import Keys
 from hub_runtime.server._log import log, start_logging
-from hub_runtime.server._metrics import Metrics
-from hub_runtime.server._proxy import Front
 from hub_runtime.server._state import State
 from hub_runtime.server._until import Stop, until_stopped
 
@@ -32,7 +26,9 @@ def serve(config: Config) -> int:
     start_logging()
     with _listening(config) as listener:
         if config.replicas > 1:
-            return asyncio.run(_run_fleet(config, keys, listener))
+            from hub_runtime.server._front import run_fleet
+
+            return asyncio.run(run_fleet(config, keys, listener))
         sys.setswitchinterval(SWITCH)
         return asyncio.run(run(State(config, keys), listener))
 
@@ -59,38 +55,9 @@ async def run(state: State, listener: socket.socket, stop: Stop | None = None) -
     async def end() -> None:
         for engine in state.engines.values():
             await asyncio.to_thread(engine.stop)
+        if state.traces is not None:
+            await asyncio.to_thread(state.traces.close)
 
     for engine in state.engines.values():
         engine.start(look)
     return await until_stopped(application(state), listener, state, wish, end)
-
-
-class _FleetHouse:
-    """The replicas and their front, as the gate and the drain see them."""
-
-    def __init__(self, config: Config, keys: Keys, folder: Path) -> None:
-        self.config, self.keys, self.metrics = config, keys, Metrics()
-        self.draining, self.in_flight = False, 0
-        self.fleet = Fleet(config, folder, self.metrics)
-
-    @property
-    def failure(self) -> Exception | None:
-        """Why a replica could not start."""
-        return self.fleet.failure
-
-
-async def _run_fleet(config: Config, keys: Keys, listener: socket.socket) -> int:
-    """Serve through replicas. They listen in a folder of their own, which only this user can enter."""
-    with tempfile.TemporaryDirectory(prefix="hub-serve-") as folder:
-        house, stop = _FleetHouse(config, keys, Path(folder)), Stop()
-        lives = [asyncio.create_task(replica.live()) for replica in house.fleet.replicas]
-        for life in lives:
-            life.add_done_callback(lambda _: stop.ask(0))
-
-        async def end() -> None:
-            for life in lives:
-                life.cancel()
-            await asyncio.gather(*lives, return_exceptions=True)
-            await house.fleet.stop(5.0)
-
-        return await until_stopped(Gate(Front(house.fleet, house.metrics), house), listener, house, stop, end)

@@ -12,6 +12,7 @@ from hub_runtime.server._engine import Engine
 from hub_runtime.server._errors import ApiError
 from hub_runtime.server._keys import Keys
 from hub_runtime.server._metrics import Metrics
+from hub_runtime.server._traces import Traces
 
 Status = Literal["ok", "loading", "failed", "stopping"]
 
@@ -22,6 +23,7 @@ class State:
     def __init__(self, config: Config, keys: Keys) -> None:
         self.config, self.keys = config, keys
         self.metrics = Metrics()
+        self.traces = Traces(config.traces) if config.traces else None
         paths = zip(config.names, config.models, strict=True)
         self.engines = {name: Engine(name, path, config, self.metrics) for name, path in paths}
         self.draining = False
