@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hub_runtime.engine import devices
+from hub_runtime.engine import Request, Slots, devices, generate, load
 from hub_runtime.loading import Wanted, load_any
 from hub_runtime.measure import PeakMemory
 
@@ -75,14 +75,36 @@ def test_a_gpu_that_is_not_there_is_an_error(hub: Any, tiny: Path) -> None:
     assert hub("bench", tiny, "--gpu-layers", 1).code == 2
 
 
-def test_peak_memory_sees_what_was_freed() -> None:
-    peak = PeakMemory()
-    held = np.ones(64 << 20, np.uint8)
-    del held
-    use = peak.use()
-    if use.scope == "process" or use.before is None or use.peak is None:
-        pytest.skip("this system does not forget earlier peaks")
-    assert use.peak - use.before > 60 << 20
+def test_peak_memory_sees_what_was_freed_since_and_nothing_earlier() -> None:
+    def peak(before: int, since: int) -> int:
+        del (held := [np.ones(before << 20, np.uint8)])[:]
+        memory = PeakMemory()
+        held.append(np.ones(since << 20, np.uint8))
+        del held[:]
+        use = memory.use()
+        if use.scope == "process" or use.before is None or use.peak is None:
+            pytest.skip("this system does not forget earlier peaks")
+        return use.peak - use.before
+
+    assert peak(64, 1) < 32 << 20
+    assert peak(1, 64) > 60 << 20
+
+
+def test_a_token_that_would_end_an_answer_does_not_end_it(document: Any, edited: Any) -> None:
+    with load(edited("plain", {}), gpu_layers=0) as model:
+        eos = model.vocab.eos
+    ending = edited(
+        "ending",
+        {
+            "token_embd.weight": lambda w: np.full_like(w, 1000),
+            "output.weight": lambda w: np.where(np.arange(len(w)) == eos, 1, 0)[:, None],
+        },
+    )
+    with load(ending, gpu_layers=0) as model, model.context(256) as context:
+        request = Request(model.vocab.tokenize("ab"), max_tokens=6)
+        assert [t.id for t in generate(Slots(context), request)] == [eos]
+    found = document("bench", "bench", ending, "-n", 6, "--iterations", 2)
+    assert [len(s["token_ms"]) for s in found["samples"]] == [5, 5]
 
 
 def test_devices_are_those_of_the_model(document: Any, tiny: Path) -> None:
