@@ -40,6 +40,8 @@ def _blamed(path: Path, plugin: str) -> Iterator[None]:
         error.file = error.file or str(path)
         error.plugin = error.plugin or plugin
         raise
+    except OSError as error:
+        raise HubError(f"cannot be read: {error.strerror or error}", file=path, plugin=plugin) from error
     except Exception as error:
         raise PluginError(f"reading failed: {error!r}", file=path, plugin=plugin) from error
 

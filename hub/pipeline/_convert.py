@@ -169,7 +169,9 @@ def _run(request: Request, fmt: Format, model: Model, plan: Plan, report: Report
             report.verify_seconds = time.perf_counter() - started
         report.target = replace(report.target, nbytes=target.nbytes)
         if not report.failures:
-            target.commit()
+            made = target.commit()
+            if request.target not in made:
+                report.notes = [*report.notes, f"written as {len(made)} files, the first is {made[0].name}"]
 
 
 def _guarded(fmt: Format, work: Callable[[], T], file: Path | None = None) -> T:

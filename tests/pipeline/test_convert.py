@@ -184,6 +184,30 @@ def test_an_error_in_planning_names_the_source(tiny_gguf: Path, tmp_path: Path) 
         convert(Request(folder, tmp_path / "out.gguf"))
 
 
+@pytest.mark.parametrize("target", ["out.gguf", "out.apr"])
+def test_shards_are_named_and_any_opens_all(tiny_gguf: Path, tmp_path: Path, target: str) -> None:
+    report = convert(Request(tiny_gguf, tmp_path / target, options=Options(shard_size=8300)))
+    made = sorted(path.name for path in tmp_path.glob("out*"))
+    assert len(made) > 2
+    assert report.notes[-1] == f"written as {len(made)} files, the first is {made[0]}"
+    for path in tmp_path.glob("out*"):
+        again = tmp_path / f"again-{path.name}.gguf"
+        assert convert(Request(path, again)).counts["same bytes"] + 2 >= 12
+        assert again.read_bytes() == tiny_gguf.read_bytes()
+
+
+@pytest.mark.parametrize("target", ["out.gguf", "out.apr", "out"])
+def test_a_model_smaller_than_a_shard_is_one_file(tiny_gguf: Path, tmp_path: Path, target: str) -> None:
+    for name, options in ((target, Options()), (f"one-{target}", Options(shard_size=1 << 30))):
+        convert(Request(tiny_gguf, tmp_path / name, options=options))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["tiny.gguf", target, f"one-{target}"])
+
+
+def test_a_folder_where_a_file_was_expected_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(HubError, match="cannot be read: Is a directory"):
+        convert(Request(tmp_path, tmp_path / "out.gguf", from_="gguf"))
+
+
 def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:
     one, two = (Request(tiny_gguf, tmp_path / "out.apr", options=Options(overwrite=True)) for _ in range(2))
     first, second = convert(one), convert(two)

@@ -74,10 +74,10 @@ def write_plan(plan: Plan, sink: Sink, options: Options) -> None:
     document: Document = plan.document
     tensors = [p.tensor for p in plan.tensors]
     metadata = encode(document.metadata)
-    if options.shard_size is None:
+    groups = _groups(tensors, options.shard_size, up64(len(metadata)) + _SPARE) if options.shard_size else [tensors]
+    if len(groups) == 1:
         _write(_Part(tensors, document.aliases, metadata, document.flags, document), sink.create(), sink)
         return
-    groups = _groups(tensors, options.shard_size, up64(len(metadata)) + _SPARE)
     shards: list[Shard] = []
     for number, group in enumerate(groups):
         told = {"sharding": {"shard_count": len(groups), "shard_index": number, "total_size": 0, "pattern": None}}
