@@ -51,14 +51,24 @@ def _is_all(node: ast.Assign) -> bool:
 
 
 def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
-    banned = {"gguf", "safetensors", "tokenizers", "llama_cpp", "hub_gguf", "hub_safetensors", "hub_apr", "torch"}
+    banned = {
+        "gguf",
+        "safetensors",
+        "tokenizers",
+        "llama_cpp",
+        "hub_gguf",
+        "hub_safetensors",
+        "hub_apr",
+        "hub_runtime",
+        "torch",
+    }
     for path in (ROOT / "hub").rglob("*.py"):
         assert banned.isdisjoint(name.split(".")[0] for name in imports(path)), path
 
 
 def test_plugins_know_the_hub_and_not_each_other() -> None:
     for source in (ROOT / "plugins").glob("*/src/*"):
-        others = {f"hub_{name}" for name in ("gguf", "safetensors", "apr")} - {source.name}
+        others = {f"hub_{name}" for name in ("gguf", "safetensors", "apr", "runtime")} - {source.name}
         for path in source.rglob("*.py"):
             assert others.isdisjoint(name.split(".")[0] for name in imports(path)), path
 
@@ -67,4 +77,6 @@ def test_help_imports_nothing_heavy() -> None:
     code = "import sys; from hub.cli import main; main(['--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert {"numpy", "gguf", "safetensors", "tokenizers", "pluggy", "hub.plugins"}.isdisjoint(loaded)
+    assert {"numpy", "gguf", "safetensors", "tokenizers", "pluggy", "llama_cpp", "jinja2", "hub.plugins"}.isdisjoint(
+        loaded
+    )

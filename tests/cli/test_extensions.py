@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +105,8 @@ def test_a_command_that_a_known_package_would_bring_names_it(monkeypatch: pytest
 
 
 def test_the_install_of_the_runtime_shows_its_steps() -> None:
+    if importlib.util.find_spec("pip") is None and shutil.which("uv") is None:
+        pytest.skip("neither pip nor uv is here to install with")
     done = run("runtime", "install", "--dry-run", "--backend", "vulkan")
     assert done.returncode == 0
     assert "-DGGML_VULKAN=ON" in done.stdout
