@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hub.errors import HubError
 from hub_runtime.engine import Request, Slots, generate, load
 from hub_runtime.measure import divergence, forced, log_softmax
+from hub_runtime.prompting import prompt_of
 
 LOGITS = hnp.arrays(np.float32, (3, 6), elements=st.floats(-40, 40, width=32))
 
@@ -76,7 +77,9 @@ def test_formats_of_one_model_agree_in_every_bit(judged: Any, tiny: Path, tiny_a
 def test_the_numbers_are_those_of_forward_passes_in_numpy(
     judged: Any, numpy_llama: Any, tiny: Path, sharper: Path
 ) -> None:
-    found = judged("compare", "compare", tiny, sharper, "-p", "abc", "-p", "hello", "-n", 12)[1]["comparisons"][0]
+    found = judged("compare", "compare", tiny, sharper, "-p", "abc", "-p", "hello", "-n", 12, "--raw")[1][
+        "comparisons"
+    ][0]
     ours, other = numpy_llama(tiny), numpy_llama(sharper)
     with load(tiny, gpu_layers=0) as model:
         tokens = {text: model.vocab.tokenize(text) for text in ("abc", "hello")}
@@ -112,7 +115,9 @@ def test_a_text_is_gone_along_in_windows(
 
 
 def test_answers_are_those_of_the_engine(judged: Any, tiny: Path, sharper: Path) -> None:
-    found = judged("compare", "compare", tiny, sharper, "-p", "abc", "-n", 20)[1]["comparisons"][0]["prompts"][0]
+    found = judged("compare", "compare", tiny, sharper, "-p", "abc", "-n", 20, "--raw")[1]["comparisons"][0]["prompts"][
+        0
+    ]
     for path, side in ((tiny, "ours"), (sharper, "other")):
         with load(path, gpu_layers=0) as model, model.context(256) as context:
             request = Request(model.vocab.tokenize("abc"), max_tokens=20)
@@ -164,7 +169,20 @@ def test_prompts_come_from_a_file(document: Any, hub: Any, tiny: Path, tiny_apr:
 def test_what_cannot_be_is_refused(hub: Any, tiny: Path) -> None:
     assert "at least two" in hub("compare", tiny).err
     assert "--require is" in hub("compare", tiny, tiny, "--require", "luck").err
-    assert hub("compare", tiny, tiny, "-p", "").code == 2
+    assert hub("compare", tiny, tiny, "-p", "", "--raw").code == 2
+
+
+def test_prompts_are_given_as_run_gives_them(hub: Any, judged: Any, tiny: Path, make_tiny: Any, tmp_path: Path) -> None:
+    bare = make_tiny(tmp_path / "bare.gguf", template=None)
+    assert "--raw leaves the chat templates out" in hub("compare", tiny, bare, "-p", "abc").err
+    raw = judged("compare", "compare", tiny, bare, "-p", "abc", "-n", 4, "--raw")
+    assert (raw[0], raw[1]["template"]) == (0, False)
+    plain = judged("compare", "compare", tiny, tiny, "-p", "abc", "-n", 4)
+    assert (plain[0], plain[1]["template"]) == (0, True)
+    assert "--raw has no effect" in hub("compare", bare, bare, "-p", "abc", "--raw").err
+    with load(tiny, gpu_layers=0) as model:
+        sizes = [len(prompt_of(model, "abc", raw=r).tokens) for r in (True, False)]
+    assert sizes == [r[1]["comparisons"][0]["prompts"][0]["prompt_tokens"] for r in (raw, plain)]
 
 
 def test_models_of_other_vocabularies_are_not_compared(hub: Any, tiny: Path, smollm2: Path) -> None:

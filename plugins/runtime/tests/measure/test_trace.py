@@ -10,6 +10,7 @@ import pytest
 from hub_runtime.engine import load, log_probabilities
 from hub_runtime.loading import Wanted, load_any
 from hub_runtime.measure import Node, Tracer, TraceSettings, departure, feed, layer_ends, layer_of, trace
+from hub_runtime.prompting import prompt_of
 
 TEXT = "what a model reads"
 KEYS = ("min", "max", "mean", "std", "l2")
@@ -76,7 +77,7 @@ def test_watching_changes_no_bit_of_a_quantized_model(smollm2: Path) -> None:
 def test_a_trace_has_the_logits_of_an_untraced_pass(tiny: Path) -> None:
     logits = plain_logits(tiny, TEXT)
     with load_any(Wanted(tiny, gpu_layers=0)) as loaded:
-        found = trace(tiny, loaded, TraceSettings(TEXT, threads=1)).first_token
+        found = trace(tiny, loaded, TraceSettings(TEXT, threads=1, raw=True)).first_token
     assert found is not None
     assert [c.logit for c in found.top] == sorted(logits.tolist(), reverse=True)[:10]
     assert found.probability == np.exp(log_probabilities(logits))[found.argmax]
@@ -107,6 +108,21 @@ def test_a_prompt_of_several_batches_is_counted_whole(document: Any, varied: Pat
     for a, b in zip(whole["layers"], pieces["layers"], strict=True):
         assert a["rows"] == b["rows"]
         assert [a[k] for k in KEYS] == pytest.approx([b[k] for k in KEYS], rel=1e-3, abs=1e-3)
+
+
+def test_the_model_reads_what_run_gives_it(document: Any, hub: Any, tiny: Path, make_tiny: Any, tmp_path: Path) -> None:
+    with load(tiny, gpu_layers=0) as model:
+        expected = {raw: prompt_of(model, TEXT, raw=raw).tokens for raw in (False, True)}
+    for raw in (False, True):
+        found = document("trace", "trace", tiny, "-p", TEXT, *(["--raw"] if raw else []))
+        assert [t["token"] for t in found["tokens"]] == expected[raw]
+        assert found["template"] is not raw
+    bare = make_tiny(tmp_path / "bare.gguf", template=None)
+    assert document("trace", "trace", bare, "-p", TEXT)["template"] is False
+    assert "--raw has no effect" in hub("trace", bare, "-p", TEXT, "--raw").err
+    assert "--raw has no effect" in hub("trace", bare, "-p", TEXT, "--raw", "--compare", bare).err
+    assert "different tokens" in hub("trace", tiny, "-p", TEXT, "--compare", bare).err
+    assert hub("trace", tiny, "-p", TEXT, "--raw", "--compare", bare).code == 0
 
 
 def test_the_first_nan_is_found_where_it_arises(judged: Any, edited: Any) -> None:
@@ -213,7 +229,7 @@ def test_the_page_of_a_comparison(hub: Any, tiny: Path, tiny_apr: Path, tmp_path
         (["-p", "a", "--tolerance", 0.1], "no effect without --compare"),
         (["-p", "a", "--html", "/nowhere/at/all.html"], "folder does not exist"),
         (["-p", "a" * 600], "do not fit"),
-        (["-p", ""], "empty"),
+        (["-p", "", "--raw"], "empty"),
         ([], "prompt"),
     ],
 )

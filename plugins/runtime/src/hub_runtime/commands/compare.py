@@ -30,6 +30,7 @@ def compare(
     text: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Compare what they expect along this text too, UTF-8.")
     ] = None,
+    raw: o.Raw = False,
     max_tokens: o.MaxTokens = 32,
     require: Annotated[
         list[str] | None, typer.Option(metavar="tokens|first-token", help="What must be the same (repeatable).")
@@ -61,7 +62,7 @@ def compare(
 
     rules = _rules(require, min_agreement, max_mean_kl)
     content = None if text is None else o.read_text(text, "--text")
-    job = CompareJob(_prompts(prompts, prompt), max_tokens, threads, ctx, content)
+    job = CompareJob(_prompts(prompts, prompt), max_tokens, threads, ctx, content, raw)
     r.writable(output)
     want = o.wanted(models[0], gpu, gpu_layers, None, bridge, assume, pre)
 
@@ -107,7 +108,7 @@ def _prompts(file: Path | None, given: list[str] | None) -> list[str]:
 
 def _print(report: CompareReport) -> None:
     say(f"reference: {report.reference.path} ({report.reference.format}, {report.reference.description})")
-    say(f"asked: {report.rule}")
+    say(f"asked: {report.rule}; prompts {'in the chat template' if report.template else 'as they stand'}")
     for found in report.comparisons:
         say()
         _print_one(found)

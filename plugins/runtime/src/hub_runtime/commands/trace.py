@@ -29,6 +29,7 @@ def trace(
         ),
     ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with a heat map to FILE.")] = None,
+    raw: o.Raw = False,
     memory_profile: Annotated[bool, typer.Option("--memory-profile", help="Add where memory goes.")] = False,
     compare: Annotated[
         Path | None, typer.Option(metavar="OTHER", help="Trace another model too and find where they part.")
@@ -61,7 +62,7 @@ def trace(
         raise UsageError("--html writes .html", file=html)
     r.writable(output, html)
     want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    settings = TraceSettings(prompt, threads, ctx, memory_profile)
+    settings = TraceSettings(prompt, threads, ctx, memory_profile, raw)
     if compare is None:
         with o.loading(want, quiet=as_json) as loaded:
             report = traced(model, loaded, settings)
@@ -86,7 +87,9 @@ def _print(report: TraceReport) -> None:
     nodes = [t for t in (report.embedding, *report.layers, report.norm, report.logits) if t is not None]
     table(NODE_HEAD, [node_cells(t) for t in nodes], " >>>>>>>>>>")
     say()
-    say(f"{len(report.tokens)} tokens in {report.pass_ms:.1f} ms with tracing, on {', '.join(report.host.devices)}")
+    template = " with the chat template" if report.template else ""
+    where = ", ".join(report.host.devices)
+    say(f"{len(report.tokens)} tokens{template} in {report.pass_ms:.1f} ms with tracing, on {where}")
     if report.first_nan is not None:
         n = report.first_nan
         say(f"first NaN: {n.node} ({n.op}), row {n.row}, column {n.column}, from {', '.join(n.sources)}")

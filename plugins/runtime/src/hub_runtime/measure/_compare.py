@@ -17,6 +17,7 @@ from hub_runtime.measure._forced import divergence, forced
 from hub_runtime.measure._host import Host
 from hub_runtime.measure._perplexity import WINDOW
 from hub_runtime.measure._profile import Assertion
+from hub_runtime.prompting import prompt_of
 
 PROMPTS = (
     "The capital of France is",
@@ -53,6 +54,7 @@ class Rules:
 class Job:
     """What to compare on: greedy answers of at most `max_tokens` tokens to `prompts`, and `text` in windows.
 
+    Prompts are given in the models' chat template, if they have one and not `raw`; the text as it stands.
     A window has `ctx` tokens, `WINDOW` by default; the last one may be shorter.
     """
 
@@ -61,6 +63,11 @@ class Job:
     threads: int | None = None
     ctx: int | None = None
     text: str | None = None
+    raw: bool = False
+
+    def tokens(self, model: LoadedModel, prompt: str) -> list[int]:
+        """What `model` reads for `prompt`."""
+        return prompt_of(model, prompt, raw=self.raw and model.template is not None).tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +119,14 @@ class ModelComparison:
 
 @dataclass(frozen=True, slots=True)
 class CompareReport:
-    """All models against the first, `reference`; `rule` is what was asked of them."""
+    """All models against the first, `reference`; `rule` is what was asked of them.
+
+    `template`: whether the prompts were given in the chat template.
+    """
 
     reference: LoadedFrom
     rule: str
+    template: bool
     max_tokens: int
     comparisons: list[ModelComparison]
     passed: bool
@@ -149,20 +160,24 @@ def compare_models(
                 along = _along_text(reference.model, other.model, job)
                 found.append(_judged(LoadedFrom.of(path, other), prompts, along, rules))
         about, host = LoadedFrom.of(paths[0], reference), Host.here(reference.model)
-    return CompareReport(about, rules.said(), job.max_tokens, found, all(c.passed for c in found), host)
+        template = reference.model.template is not None and not job.raw
+    return CompareReport(about, rules.said(), template, job.max_tokens, found, all(c.passed for c in found), host)
 
 
 def _refuse_unlike(ours: LoadedModel, other: LoadedModel, job: Job, path: Path) -> None:
     sizes = ours.vocab.size, other.vocab.size
     if sizes[0] != sizes[1]:
         raise UsageError(f"its vocabulary has {sizes[1]} tokens, the first model's {sizes[0]}", file=path)
-    for text in (*job.prompts, job.text or ""):
-        if ours.vocab.tokenize(text) != other.vocab.tokenize(text):
-            raise UsageError(f"it reads other tokens than the first model in {text[:40]!r}", file=path)
+    if job.raw and ours.template is None and other.template is None:
+        raise UsageError("--raw has no effect: neither model has a chat template", file=path)
+    read = [([job.tokens(m, p) for p in job.prompts], m.vocab.tokenize(job.text or "")) for m in (ours, other)]
+    if read[0] != read[1]:
+        hint = "--raw leaves the chat templates out" if (ours.template and not job.raw) else None
+        raise UsageError("it reads other tokens than the first model", file=path, hint=hint)
 
 
 def _prompt(ours: LoadedModel, other: LoadedModel, prompt: str, job: Job) -> PromptComparison:
-    tokens = ours.vocab.tokenize(prompt)
+    tokens = job.tokens(ours, prompt)
     answers = [_answer(model, tokens, job) for model in (ours, other)]
     a, b = answers
     difference = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), None)

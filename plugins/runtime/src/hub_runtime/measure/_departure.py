@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from hub.errors import UsageError
 from hub_runtime.loading import Loaded
 from hub_runtime.measure._nodes import Values
 from hub_runtime.measure._trace import Kept, NodeTrace, TraceReport, TraceSettings, trace
+from hub_runtime.prompting import prompt_of
 
 Exact = NDArray[np.float64]
 
@@ -59,11 +60,15 @@ def compare_traces(
     `UsageError` when they do not read the same tokens, differ in layers or width, or the prompt is too long to hold.
     """
     kept: list[Kept] = [{}, {}]
-    reports = []
+    reports, templates = [], False
     for path, keep in zip((ours, other), kept, strict=True):
         with load(path) as loaded:
-            _refuse_huge(loaded, settings)
-            reports.append(trace(path, loaded, settings, keep))
+            own = replace(settings, raw=settings.raw and loaded.model.template is not None)
+            templates |= loaded.model.template is not None
+            _refuse_huge(loaded, own)
+            reports.append(trace(path, loaded, own, keep))
+    if settings.raw and not templates:
+        raise UsageError("--raw has no effect: neither model has a chat template")
     a, b = reports
     _refuse_unlike(a, b)
     nodes = [departure(t.node, t.layer, *(np.concatenate(k[t.node]) for k in kept)) for t in _common(a, b)]
@@ -74,7 +79,7 @@ def compare_traces(
 
 def _refuse_huge(loaded: Loaded, settings: TraceSettings) -> None:
     model = loaded.model
-    tokens = len(model.vocab.tokenize(settings.prompt))
+    tokens = len(prompt_of(model, settings.prompt, raw=settings.raw).tokens)
     needed = 2 * 4 * tokens * model.n_embd * (model.n_layer + 2)
     if needed > LIMIT:
         raise UsageError(

@@ -19,6 +19,7 @@ from hub_runtime.measure._memory import MemoryParts, context_buffers, memory_par
 from hub_runtime.measure._nodes import VIEWS, Node, Values, layer_of
 from hub_runtime.measure._statistics import Gatherer, Statistics
 from hub_runtime.measure._tracer import Tracer, feed
+from hub_runtime.prompting import prompt_of
 
 TOP = 10
 
@@ -28,12 +29,16 @@ _EMBEDDING, _NORM, _LOGITS = ("inp_embd", "embd"), "result_norm", "result_output
 
 @dataclass(frozen=True, slots=True)
 class TraceSettings:
-    """What to trace: one pass over `prompt`. `memory` adds where memory goes."""
+    """What to trace: one pass over `prompt`, in the model's chat template if it has one and not `raw`.
+
+    `memory` adds where memory goes.
+    """
 
     prompt: str
     threads: int | None = None
     ctx: int | None = None
     memory: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,14 @@ class TracedToken:
 
 @dataclass(frozen=True, slots=True)
 class TraceReport:
-    """What one pass showed. `first_token` is None when the logits are not finite; times in milliseconds."""
+    """What one pass showed. `first_token` is None when the logits are not finite; times in milliseconds.
+
+    `template`: whether `tokens` hold the model's chat template.
+    """
 
     model: LoadedFrom
     prompt: str
+    template: bool
     tokens: list[TracedToken]
     threads: int
     ctx: int
@@ -157,7 +166,8 @@ def trace(path: Path, loaded: Loaded, settings: TraceSettings, keep: Kept | None
     peak, model, tracer = PeakMemory(), loaded.model, Tracer()
     if not model.generates:
         raise UnsupportedFile("this model does not generate text from a prompt alone", file=path)
-    tokens = model.vocab.tokenize(settings.prompt)
+    prompt = prompt_of(model, settings.prompt, raw=settings.raw)
+    tokens = prompt.tokens
     if not tokens:
         raise UsageError("the prompt is empty and the model has no token to begin with")
     with context_for(model, len(tokens), 1, settings.ctx, settings.threads, tracer) as context:
@@ -168,6 +178,7 @@ def trace(path: Path, loaded: Loaded, settings: TraceSettings, keep: Kept | None
     return TraceReport(
         LoadedFrom.of(path, loaded),
         settings.prompt,
+        prompt.template,
         [TracedToken(t, text_of(model.vocab, t)) for t in tokens],
         *shape,
         first_token(model.vocab, logits),
