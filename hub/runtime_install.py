@@ -45,6 +45,12 @@ class Step:
         return " ".join([*variables, shlex.join(self.arguments)])
 
 
+def usual_source() -> str:
+    """Where hub-runtime comes from: the folder beside this hub in a checkout, else the package index."""
+    beside = Path(__file__).parents[1] / "plugins" / "runtime"
+    return str(beside) if (beside / "pyproject.toml").is_file() else "hub-runtime"
+
+
 def steps(backend: str, source: str, hook: str = "HOOK.cmake") -> list[Step]:
     """What `install_runtime` does; `hook` is the path of a file that holds `HOOK`."""
     cores = os.cpu_count() or 1

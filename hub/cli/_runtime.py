@@ -21,8 +21,8 @@ def _runtime() -> None:  # with it, the one command below stays a command of the
 def install(
     backend: Annotated[str, typer.Option(metavar="cpu|cuda|metal|vulkan", help="What llama.cpp computes on.")] = "cpu",
     source: Annotated[
-        str, typer.Option("--source", metavar="WHAT", help="hub-runtime as pip takes it: a name, a wheel, a folder.")
-    ] = "hub-runtime",
+        str | None, typer.Option(metavar="WHAT", help="hub-runtime as pip takes it: a name, a wheel, a folder.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
 ) -> int:
     """Compile llama-cpp-python without the parts hub does not use, and install hub-runtime.
@@ -30,10 +30,11 @@ def install(
     There is no ready-made package: pip compiles C++ here, for minutes. A C++ compiler is needed, and for a GPU its
     tool kit. What is done, and how long it took, is said.
     """
-    from hub.runtime_install import BACKENDS, install_runtime, steps
+    from hub.runtime_install import BACKENDS, install_runtime, steps, usual_source
 
     if backend not in BACKENDS:
         raise UsageError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}")
+    source = source or usual_source()
     if dry_run:
         for step in steps(backend, source):
             print(f"{step.why}\n  {step.shown}")
