@@ -1,5 +1,6 @@
 import json
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+
+from hub.errors import UsageError
+from hub_runtime.server import config_of, serve
+from hub_runtime.server._serve import listening
 
 LONG = {"prompt": "Once", "max_tokens": 400, "n": 24, "temperature": 0, "logit_bias": {"257": -100}}
 
@@ -72,15 +77,24 @@ def test_a_model_that_does_not_load_ends_the_server(start: Callable[..., Any], t
         assert len(server.other) == 1
 
 
-def test_a_port_in_use_is_told(start: Callable[..., Any], server: Any, tiny: Path) -> None:
-    port = server.url.rpartition(":")[2]
-    second = start(tiny, "--port", port, ready=False)
-    del second  # its own --port 0 comes last and wins: it starts beside the first
-    from hub.errors import UsageError
-    from hub_runtime.server import config_of, serve
-
+def test_a_port_in_use_is_told(server: Any, tiny: Path) -> None:
+    port = int(server.url.rpartition(":")[2])
     with pytest.raises(UsageError, match=f"port {port}"):
-        serve(config_of({"models": [tiny], "port": int(port)}, None))
+        serve(config_of({"models": [tiny], "port": port}, None))
+    with pytest.raises(UsageError, match=r"no\.such\.host"):
+        serve(config_of({"models": [tiny], "host": "no.such.host.invalid"}, None))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_answers_go_out_without_delay(host: str) -> None:
+    try:
+        listener = listening(config_of({"models": [Path("x")], "host": host, "port": 0}, None))
+    except UsageError:
+        pytest.skip(f"{host} is not here")
+    with listener, socket.create_connection(listener.getsockname()[:2]):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP  # what asyncio asks before it sets TCP_NODELAY
 
 
 def test_a_model_that_is_still_loading_is_no_refusal_for_ever(start: Callable[..., Any], tiny: Path) -> None:

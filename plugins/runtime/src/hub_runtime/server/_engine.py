@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 # Positions of a request where neither --ctx nor a smaller model says otherwise: memory grows with it.
 _USUAL_CTX = 4096
-# A prompt waits for another that is being read when both begin with at least so many equal tokens.
+# A prompt waits for another that is being read when it begins with so many tokens of it, and with half of its own.
 _WORTH_WAITING = 32
 # One model is loaded at a time: llama.cpp's log, which says why one is refused, belongs to the whole process.
 _LOADING = threading.Lock()
@@ -229,10 +229,11 @@ class Engine:
         self._post(part.answer.post, error)
 
     def _ready(self, part: Part) -> bool:
-        """False while a long beginning of the prompt is being read for another request: it will be there to copy."""
-        reading = (g for g in self._running if g.counters.first_token is None)
-        head = part.request.prompt[:_WORTH_WAITING]
-        return len(head) < _WORTH_WAITING or all(g.request.prompt[:_WORTH_WAITING] != head for g in reading)
+        """False while half of the prompt or more is being read for another request: it will be there to copy."""
+        prompt = part.request.prompt
+        head = prompt[: max(_WORTH_WAITING, len(prompt) // 2)]
+        reading = (g.request.prompt for g in self._running if g.counters.first_token is None)
+        return len(prompt) < _WORTH_WAITING or all(other[: len(head)] != head for other in reading)
 
     def _step(self, slots: Slots) -> None:
         before = slots.decode_seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 
@@ -23,8 +24,8 @@ def serve(config: Config) -> int:
     keys = Keys.read(config.api_key_file)
     if config.replicas > 1 and not hasattr(socket, "AF_UNIX"):
         raise UsageError("replicas need Unix sockets, which this system lacks", hint="leave out --replicas")
-    start_logging()
-    with _listening(config) as listener:
+    with listening(config) as listener:
+        start_logging()
         if config.replicas > 1:
             from hub_runtime.server._front import run_fleet
 
@@ -33,12 +34,24 @@ def serve(config: Config) -> int:
         return asyncio.run(run(State(config, keys), listener))
 
 
-def _listening(config: Config) -> socket.socket:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+def listening(config: Config) -> socket.socket:
+    """A socket that listens where `config` says; `UsageError` when it cannot."""
     try:
-        return socket.create_server((config.host, config.port), family=family, backlog=2048)
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = found[0]
+        # asyncio sends without delay (TCP_NODELAY) only where the protocol is named: 40 ms an answer otherwise
+        listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     except OSError as error:
+        raise UsageError(f"cannot listen on {config.host}: {error.strerror or error}") from error
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
         raise UsageError(f"cannot listen on {config.host} port {config.port}: {error.strerror or error}") from error
+    return listener
 
 
 async def run(state: State, listener: socket.socket, stop: Stop | None = None) -> int:
