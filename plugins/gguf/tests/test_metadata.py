@@ -98,6 +98,17 @@ def test_a_files_extension_is_no_part_of_its_name(tmp_path: Path) -> None:
         assert general_keys(Model({}, path=path), TENSORS)["general.name"].data == "Tiny 1.5B"
 
 
+def test_the_file_of_sampling_parameters_outweighs_what_another_gguf_said() -> None:
+    metadata = {"generation": {"temperature": 0.5, "top_k": 20}}
+    files = {"generation_config.json": b'{"temperature": 0.25}'}
+    edited = general_keys(Model({}, metadata=metadata, files=files), TENSORS)
+    assert {k: v.data for k, v in edited.items() if "sampling" in k} == {"general.sampling.temp": 0.25}
+    kept = general_keys(Model({}, metadata=metadata), TENSORS)
+    assert {k: v.data for k, v in kept.items() if "sampling" in k} == {
+        "general.sampling.top_k": 20, "general.sampling.temp": 0.5,
+    }  # fmt: skip
+
+
 def test_broken_generation_config_stops_nothing() -> None:
     for broken in (b"{", b"[1]", b"[" * 100_000, b"\xff"):
         model = Model({}, metadata={"name": "n"}, files={"generation_config.json": broken})

@@ -160,13 +160,13 @@ def _count(tensors: Shapes) -> int:
 
 
 def _sampling(model: Model) -> Keys:
-    try:
-        found = json.loads(model.files.get("generation_config.json", b"{}"))
-    except (ValueError, RecursionError):  # many a checkpoint has a broken one, and nothing else depends on it
-        found = {}
-    said = found if isinstance(found, dict) else {}
-    own = model.metadata.get("generation")
-    said |= own if isinstance(own, dict) else {}
+    said = model.metadata.get("generation")
+    if "generation_config.json" in model.files:  # the model's own file, which may have been edited since
+        try:
+            said = json.loads(model.files["generation_config.json"])
+        except (ValueError, RecursionError):  # many a checkpoint has a broken one, and nothing else depends on it
+            said = {}
+    said = said if isinstance(said, dict) else {}
     keys = {}
     for key, (names, kind) in _SAMPLING.items():
         value = _sampled(kind, _first(said, names))
