@@ -59,3 +59,14 @@ def test_every_format_passes_all_that_applies(hub: Hub, formats: dict[str, Path]
     for path in formats.values():
         ran = hub("check", path)
         assert (ran.code, "Inference       PASS" in ran.out) == (0, True), ran.out
+
+
+def test_a_batch_says_what_each_prompt_says_alone(
+    document: Callable[..., Any], formats: dict[str, Path], tmp_path: Path
+) -> None:
+    """llama.cpp's kernels for Q4_1 do not depend on the size of a batch."""
+    (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS * 2))
+    said = document("batch", "run", formats["apr"], "--batch", tmp_path / "prompts.txt", "-n", 24, "--raw")
+    alone = [document("run", "run", formats["gguf"], "-p", p, "-n", 24, "--raw")["tokens"] for p in PROMPTS]
+    assert [a["tokens"] for a in said["answers"]] == alone * 2
+    assert said["setup"]["sequences"] == 6
