@@ -1,6 +1,6 @@
 """The program: which commands there are, what becomes of errors, and exit codes.
 
-Exit codes: 0 yes, 1 the answer is no, 2 usage or could not run, 130 interrupted, 143 terminated,
+Exit codes: 0 yes, 1 the answer is no, 2 usage or could not run, 130 interrupted, 143 terminated, 129 hung up,
 141 nobody reads the output.
 """
 
@@ -109,7 +109,7 @@ def main(args: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     args = sys.argv[1:] if args is None else args
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminated)
+        _catch_signals()
     try:
         _check_filled(args)
         code = app(args or ["--help"], prog_name="hub", standalone_mode=False)
@@ -127,6 +127,14 @@ def _check_filled(args: Sequence[str]) -> None:
     """An empty path would mean the working directory; most often it is a shell variable that is not set."""
     if "" in args and args[0] in COMMANDS:
         raise UsageError("an argument is empty")
+
+
+def _catch_signals() -> None:
+    """A request to end and a closed terminal leave nothing behind; one that the caller ignores (nohup) stays so."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminated)
 
 
 def _terminated(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is signal's

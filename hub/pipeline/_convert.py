@@ -160,7 +160,7 @@ def _run(request: Request, fmt: Format, model: Model, plan: Plan, report: Report
     copier = Copier(request.budget, progress)
     options = request.options
     with Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target:
-        _guarded(fmt, lambda: fmt.write(plan, target, options))
+        _guarded(fmt, lambda: fmt.write(plan, target, options), request.target)
         if request.check:
             started = time.perf_counter()
             back = _guarded(fmt, lambda: fmt.read(target.primary))
@@ -183,7 +183,8 @@ def _guarded(fmt: Format, work: Callable[[], T], file: Path | None = None) -> T:
         error.file = error.file or (str(file) if file else None)
         raise
     except OSError as error:
-        raise HubError(f"writing failed: {error.strerror or error}", file=error.filename, plugin=fmt.name) from error
+        where = error.filename or file
+        raise HubError(f"writing failed: {error.strerror or error}", file=where, plugin=fmt.name) from error
     except Exception as error:  # whatever a stranger's plugin raises becomes one line that names it
         raise PluginError(f"raised {error!r}", file=file, plugin=fmt.name) from error
 
