@@ -55,7 +55,8 @@ class Reply:
                 raise invalid(str(error), param, "context_length_exceeded")
         self.engine, self.requests, self.shape, self.choices = engine, requests, shape, body.n or 1
         self._wants_usage = body.stream_options is not None and body.stream_options.include_usage
-        self._head = _head(shape, engine)
+        # what all chunks begin with; the interpreter is shared with the engine, so it is written once
+        self._opening = _json({**_head(shape, engine), "object": shape.chunk})[:-1]
 
     async def respond(self, request: HttpRequest, *, stream: bool | None) -> Response:
         """The HTTP response: for a stream as soon as a slot is at work, so that refusals have their own status."""
@@ -108,10 +109,8 @@ class Reply:
         yield b"data: [DONE]\n\n"
 
     def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
-        chunk = {**self._head, "object": self.shape.chunk, "choices": choices}
-        if self._wants_usage:
-            chunk["usage"] = usage
-        return _data(chunk)
+        rest = {"choices": choices, "usage": usage} if self._wants_usage else {"choices": choices}
+        return _data(f"{self._opening},{_json(rest)[1:]}")
 
     def _usage(self) -> dict[str, Any]:
         """Token counts; a prompt counts once however many choices it has."""
@@ -150,14 +149,17 @@ def _head(shape: Shape, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _data(document: dict[str, Any]) -> bytes:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _data(text: str) -> bytes:
     return b"data: " + text.encode("utf-8", "replace") + b"\n\n"
 
 
 def error_event(error: ApiError) -> bytes:
     """The event that ends a stream which cannot go on."""
-    return _data(error.body)
+    return _data(_json(error.body))
 
 
 class EventStream(Response):
