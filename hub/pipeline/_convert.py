@@ -15,6 +15,7 @@ from hub.ir import PRE_TOKENIZERS, Lazy, Model, Tokenizer
 from hub.opening import open_model
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
 from hub.pipeline._encode import Rule, check_effect, encoded, reasons_of
+from hub.pipeline._facts import check_facts
 from hub.pipeline._report import Outcome, Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
@@ -55,6 +56,8 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     request = replace(request, options=replace(request.options, folder=folder))
     source_format, opened = open_model(request.source, request.from_, request.assume)
     model = _told(opened, request.options.pre)
+    if source_format is not target_format:
+        check_facts(model)
     rules = [Rule.parse(text) for text in request.encode]
     wanted, reasons = encoded(model, rules)
     plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options), request.source)
@@ -168,6 +171,11 @@ def _run(request: Request, fmt: Format, model: Model, plan: Plan, report: Report
             _record(report, seen)
             report.verify_seconds = time.perf_counter() - started
         report.target = replace(report.target, nbytes=target.nbytes)
+        if options.compression:
+            plain = sum(p.tensor.nbytes for p in plan.tensors)
+            share = f"{target.nbytes / max(1, plain):.1%}"
+            gain = f"{options.compression}: {plain:,} bytes of tensors take {target.nbytes:,} on the disk, {share}"
+            report.notes = [*report.notes, gain]
         if not report.failures:
             made = target.commit()
             if request.target not in made:

@@ -242,3 +242,9 @@ def test_a_wrong_checksum_of_the_source_is_said(tiny_gguf: Path, tmp_path: Path)
     source.write_bytes(data)
     notes = convert(Request(source, tmp_path / "out.gguf")).notes
     assert any("source.apr: its checksum is wrong: footer is" in note for note in notes)
+
+
+def test_what_packing_gained_is_said(tiny_gguf: Path, tmp_path: Path) -> None:
+    report = convert(Request(tiny_gguf, tmp_path / "out.apr", options=Options(compression="zstd")))
+    size = (tmp_path / "out.apr").stat().st_size
+    assert any(f"take {size:,} on the disk" in note for note in report.notes)

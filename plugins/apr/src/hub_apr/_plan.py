@@ -181,10 +181,9 @@ def _notes(
     widened = sum(p.reason == WIDENED for p in planned)
     notes += [f"{widened} norms and biases are widened to F32, exactly"] if widened else []
     if packed:
-        notes.append(
-            f"{len(packed)} of {len(planned)} tensors are packed with {options.compression}, the others would hardly "
-            "shrink; apr lists packed tensors and does not compute with them"
-        )
+        rest = "" if len(packed) == len(planned) else ", the others would hardly shrink"
+        what = f"{len(packed)} of {len(planned)} tensors are packed with {options.compression}{rest}"
+        notes.append(f"{what}; apr lists packed tensors and does not compute with them")
     elif options.compression:
         notes.append(f"nothing is packed: no tensor would shrink by 3 % with {options.compression}")
     return notes
