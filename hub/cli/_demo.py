@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli._output import emit, table
+from hub.errors import TargetExists
 
 if TYPE_CHECKING:
     from hub.demo import Step
@@ -24,6 +25,8 @@ def demo(
     from hub.demo import run
 
     if keep is not None:
+        if keep.exists():
+            raise TargetExists("--keep takes a new folder", file=keep)
         keep.mkdir(parents=True)
         steps = run(keep, model, _tell)
     else:

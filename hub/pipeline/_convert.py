@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +15,7 @@ from hub.interface import Fact, Format, Options, Plan, Stage
 from hub.ir import PRE_TOKENIZERS, Lazy, Model, Tokenizer
 from hub.opening import open_model
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
-from hub.pipeline._encode import Rule, check_effect, encoded, reasons_of
+from hub.pipeline._encode import KEPT, Rule, check_effect, encoded, reasons_of
 from hub.pipeline._facts import check_facts
 from hub.pipeline._report import Outcome, Report, Side, TensorLine
 from hub.pipeline._sink import Target
@@ -220,7 +221,7 @@ def _planned(
         for name, tensor in model.tensors.items()
         if name in held
     ]
-    notes = [*model.notes, *plan.notes, *_too_large(plan, request.options)]
+    notes = [*model.notes, *plan.notes, *_kept(reasons), *_too_large(plan, request.options)]
     if not request.check and not request.dry_run:
         notes.append("--no-verify: nothing was verified")
     return Report(
@@ -233,6 +234,12 @@ def _planned(
         target_only=[p.tensor.name for p in plan.tensors if not p.sources],
         dry_run=request.dry_run,
     )
+
+
+def _kept(reasons: Mapping[str, str]) -> list[str]:
+    """A note on tensors that a rule names and cannot encode, for each reason."""
+    counts = Counter(reason for reason in reasons.values() if reason.startswith(KEPT))
+    return [f"{n} tensors {reason}" for reason, n in counts.items()]
 
 
 def _too_large(plan: Plan, options: Options) -> list[str]:

@@ -11,6 +11,8 @@ from hub.errors import UsageError
 from hub.interface import Plan, PlannedTensor
 from hub.ir import ENCODINGS, Encoding, Model, Tensor
 
+KEPT = "kept "  # how the reason for a tensor begins that a rule cannot encode
+
 
 def matches(name: str, pattern: str) -> bool:
     """True when `name` holds `pattern`, or matches it as a glob."""
@@ -63,7 +65,7 @@ def encoded(model: Model, rules: Sequence[Rule]) -> tuple[Model, dict[str, str]]
             continue
         used.add(rule)
         if not rule.fits(tensor):
-            reasons[name] = f"kept {tensor.encoding}: rows of {tensor.columns} are not whole blocks of {rule.encoding}"
+            reasons[name] = f"{KEPT}{tensor.encoding}: rows of {tensor.columns} are not whole blocks of {rule.encoding}"
             continue
         tensors[name] = codecs.recode(tensor, rule.encoding)
         reasons[name] = f"--encode {rule.encoding.name.lower()}"

@@ -208,6 +208,21 @@ def test_a_folder_where_a_file_was_expected_is_one_line(tmp_path: Path) -> None:
         convert(Request(tmp_path, tmp_path / "out.gguf", from_="gguf"))
 
 
+def test_tensors_that_a_rule_cannot_encode_are_said(make_gguf: Callable[..., Path], tmp_path: Path) -> None:
+    import numpy as np
+
+    def widen(weights: dict[str, np.ndarray]) -> None:
+        weights["blk.0.wide.weight"] = np.ones((4, 256), np.float32)
+
+    source = make_gguf(tmp_path / "wide.gguf", damage=widen)
+    report = convert(Request(source, tmp_path / "out.gguf", encode=["tq2_0"]))
+    kept = [note for note in report.notes if " kept " in note]
+    assert kept == [
+        "8 tensors kept F32: rows of 32 are not whole blocks of TQ2_0",
+        "1 tensors kept F32: rows of 64 are not whole blocks of TQ2_0",
+    ]
+
+
 def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:
     one, two = (Request(tiny_gguf, tmp_path / "out.apr", options=Options(overwrite=True)) for _ in range(2))
     first, second = convert(one), convert(two)
