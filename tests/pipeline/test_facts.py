@@ -1,5 +1,6 @@
 """Nothing that a source does not say is written as if it had said it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,17 @@ FACTS: dict[str, Any] = {
     "head_dim": 4, "intermediate_size": 12, "vocab_size": 16, "max_position_embeddings": 32, "rms_norm_eps": 1e-5,
     "rope_theta": 10000.0, "tie_word_embeddings": False, "attention_bias": False, "mlp_bias": False,
 }  # fmt: skip
-SHAPES = {
+SHAPES: dict[str, tuple[int, ...]] = {
     "model.embed_tokens.weight": (16, 8), "model.layers.0.self_attn.q_proj.weight": (8, 8),
     "model.layers.0.self_attn.k_proj.weight": (4, 8),
 }  # fmt: skip
 
 
-def _model(config: dict[str, Any], shapes: dict[str, tuple[int, ...]] | None = None) -> Model:
+def _model(config: dict[str, Any], shapes: Mapping[str, tuple[int, ...]] = SHAPES) -> Model:
     f32 = ENCODINGS["F32"]
     tensors = {
         name: Tensor.from_bytes(name, shape, f32, np.zeros(shape, np.float32).tobytes())
-        for name, shape in (shapes or SHAPES).items()
+        for name, shape in shapes.items()
     }
     return Model(tensors, Config(config), path=Path("somewhere.gguf"))
 

@@ -49,7 +49,7 @@ def _heads(source: Source) -> None:
     if heads is not None and heads < 1:
         raise DamagedFile(f"key {source.arch.name}.attention.head_count is {heads}, at least 1 was expected")
     if "num_key_value_heads" in {**source.family.defaults, **source.family.derived}:
-        values.setdefault("num_key_value_heads", source.key("attention.head_count_kv") or heads)
+        values["num_key_value_heads"] = source.otherwise("attention.head_count_kv", heads)
     if "head_dim" in source.family.defaults and "head_dim" not in values:
         values["head_dim"] = source.head_dim
 
@@ -70,7 +70,7 @@ def _rotary(source: Source) -> None:
     if "rope_theta" not in family.defaults:
         return
     if "rope_theta" not in values:
-        values["rope_theta"] = source.key("rope.freq_base") or THETA
+        values["rope_theta"] = source.otherwise("rope.freq_base", THETA)
     dims = source.key("rope.dimension_count")
     if "partial_rotary_factor" in family.defaults and dims is not None:
         values["partial_rotary_factor"] = share(dims, source.head_dim)
@@ -88,12 +88,12 @@ def share(dims: int, head_dim: int) -> float:
 def _scaling(source: Source) -> None:
     if "rope_theta" not in source.family.defaults or source.arch.name == "phi3":
         return
-    kind, factor = source.key("rope.scaling.type"), source.key("rope.scaling.factor")
-    linear = source.key("rope.scale_linear")
-    if kind == "yarn":
+    factor = source.key("rope.scaling.factor") or source.key("rope.scale_linear")
+    kind = source.key("rope.scaling.type") or "linear"  # llama.cpp's, where there is a factor
+    if kind == "yarn" and factor:
         source.values["rope_scaling"] = _yarn(source, factor)
-    elif kind == "linear" or (linear and linear != 1):
-        source.values["rope_scaling"] = {"rope_type": "linear", "factor": factor or linear}
+    elif kind == "linear" and factor and factor != 1:
+        source.values["rope_scaling"] = {"rope_type": "linear", "factor": factor}
     elif _rope.FREQS in source.tensors:
         _llama3(source)
     else:
@@ -107,6 +107,8 @@ def _yarn(source: Source, factor: float) -> dict[str, Any]:
         "attention_factor": "yarn_attn_factor", "beta_fast": "yarn_beta_fast", "beta_slow": "yarn_beta_slow",
     }  # fmt: skip
     found = {fact: source.key(f"rope.scaling.{name}") for fact, name in names.items()}
+    trained = source.values.get("max_position_embeddings")
+    found["original_max_position_embeddings"] = source.otherwise("rope.scaling.original_context_length", trained)
     return scaling | {fact: value for fact, value in found.items() if value is not None}
 
 

@@ -48,6 +48,16 @@ class Source:
             f"key {self.arch.name}.{name} is a list with one value a layer", hint="such models are not converted"
         )
 
+    def otherwise(self, name: str, default: Any) -> Any:
+        """The value of `{arch}.name`, or what llama.cpp takes for a file without it, and a note that says so.
+
+        No note for a key that files of this architecture never have.
+        """
+        value = self.key(name)
+        if value is None and default is not None and name in self.arch.keys:
+            self.notes.append(f"{self.arch.name}.{name} is not in the file: {default} is taken, as llama.cpp does")
+        return default if value is None else value
+
     def _finite(self, name: str, value: float) -> float:
         if not abs(value) <= 3.4e38:  # NaN is not either
             raise DamagedFile(f"key {self.arch.name}.{name} is {value}, a number was expected")

@@ -9,16 +9,20 @@ from hub.errors import DamagedFile, UnsupportedFile
 from hub_gguf.arch import _rope
 from hub_gguf.arch._reading import THETA, Source, exact_float
 
+GEMMA2_WINDOW = 4096  # llama.cpp's, for files without one
 _WIDE_LAYERS = {"gemma2": 46, "gemma3": 62}  # the 27B models, whose queries are scaled by hidden_size / heads
 
 
 def _longrope(source: Source) -> None:
     """phi3: two lists as tensors; rope.scaling.type is not written, a window of 0 means none."""
     values = source.values
+    if "sliding_window" not in values:
+        source.notes.append("sliding_window is not in the file: every layer is taken as full attention")
     values["sliding_window"] = values.get("sliding_window") or None
-    trained = source.key("rope.scaling.original_context_length") or values.get("max_position_embeddings")
-    if trained is not None:
-        values["original_max_position_embeddings"] = trained
+    trained = values.get("max_position_embeddings")
+    original = source.otherwise("rope.scaling.original_context_length", trained)
+    if original is not None:
+        values["original_max_position_embeddings"] = original
     values["rope_scaling"] = None
     if {_rope.LONG, _rope.SHORT} <= source.tensors.keys():
         lists = {
@@ -42,6 +46,8 @@ def _gemma_layers(source: Source) -> None:
     """Every second layer of gemma2, every sixth of gemma3 sees everything (llama.cpp's `load_swa_pattern`)."""
     values = source.values
     period = 2 if source.arch.name == "gemma2" else 6
+    if source.arch.name == "gemma2":
+        values["sliding_window"] = source.otherwise("attention.sliding_window", GEMMA2_WINDOW)
     if not values.get("sliding_window"):
         source.notes.append("sliding_window is not in the file: every layer is taken as full attention")
         period = 1
@@ -53,8 +59,9 @@ def _gemma_layers(source: Source) -> None:
 
 
 def _softcaps(source: Source) -> None:
-    for fact in ("attn_logit_softcapping", "final_logit_softcapping"):
-        source.values.setdefault(fact, None)
+    """gemma2: llama.cpp's defaults, on which files from before these keys rely; gemma3 has none."""
+    for fact, default in {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}.items():
+        source.values[fact] = source.otherwise(fact, default if source.arch.name == "gemma2" else None)
 
 
 def _key_heads(source: Source) -> None:
