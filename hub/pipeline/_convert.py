@@ -112,6 +112,11 @@ def choose_format(path: Path, to: str | None) -> Format:
     by_name = registry().named(to) if to else None
     by_path = registry().by_extension(path)
     suffix = extension(path)
+    if by_name is None and path.is_dir():
+        misnamed = next((f for f in registry().formats.values() if path.suffix.lower() in f.extensions), None)
+        if misnamed is not None:
+            where = f"is a folder, and named as a {misnamed.title or misnamed.name} file"
+            raise UsageError(where, file=path, hint="say with --to what to write into it")
     if by_name is None and by_path is None:
         raise UsageError(f"{suffix or 'a folder'} is no installed format's", file=path, hint="say which with --to")
     if by_name and suffix and by_path is not by_name and (by_path or by_name.extensions):

@@ -223,6 +223,15 @@ def test_tensors_that_a_rule_cannot_encode_are_said(make_gguf: Callable[..., Pat
     ]
 
 
+def test_a_folder_named_as_a_file_is_written_into_only_when_told(tiny_gguf: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model.apr"
+    folder.mkdir()
+    with pytest.raises(UsageError, match="is a folder, and named as a .* file; say with --to"):
+        convert(Request(tiny_gguf, folder))
+    assert convert(Request(tiny_gguf, folder, to="safetensors")).verified
+    assert (folder / "config.json").is_file()
+
+
 def test_two_runs_to_one_target_do_not_meet(tiny_gguf: Path, tmp_path: Path) -> None:
     one, two = (Request(tiny_gguf, tmp_path / "out.apr", options=Options(overwrite=True)) for _ in range(2))
     first, second = convert(one), convert(two)
