@@ -11,10 +11,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+
+# What hub-runtime brings for its server, and OpenAI's client; without them nothing here can be imported.
+MISSING = [name for name in ("starlette", "uvicorn", "httpx", "openai") if find_spec(name) is None]
+
+
+class _Left(pytest.Module):
+    """A module that is left out, aloud."""
+
+    def collect(self) -> NoReturn:
+        pytest.skip(f"{', '.join(MISSING)}: not installed")
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Every test of this folder, or a reason why not."""
+    return _Left.from_parent(parent, path=module_path) if MISSING else None
+
 
 WAIT = 60.0  # seconds; a bound for what hangs, not for what is slow
 
