@@ -271,3 +271,10 @@ def test_a_large_vocabulary_costs_less_than_in_its_source(write: Write) -> None:
     path = write(model_of(tensor("w", (4, 4), "F32"), tokenizer=Lazy.of(tokenizer)))
     assert path.stat().st_size < strings + 8 * len(words)
     assert APR().read(path).tokenizer.get() == tokenizer
+
+
+@pytest.mark.timeout(30)  # the index was once made anew for every tensor
+@pytest.mark.parametrize("options", [Options(), Options(compression="zstd"), Options(shard_size=1 << 20)])
+def test_many_tensors_take_time_in_proportion(write: Write, options: Options) -> None:
+    model = model_of(*(tensor(f"expert.{i}", (4, 4), "F32") for i in range(20_000)))
+    assert len(APR().read(write(model, options)).tensors) == 20_000

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class _Part:
     def index_offset(self) -> int:
         return SIZE + up64(len(self.metadata))
 
-    @property
+    @cached_property  # asked for once a tensor
     def data_offset(self) -> int:
         return self.index_offset + up64(len(pack_index(self.entries({}))))
 
