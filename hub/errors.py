@@ -48,11 +48,17 @@ class HubError(Exception):
     def __str__(self) -> str:
         where = [self.file] if self.file else []
         where += [f"byte {self.offset}"] if self.offset is not None else []
-        where += [f"tensor {self.tensor!r}"] if self.tensor is not None else []
-        text = ": ".join([", ".join(where), self.message] if where else [self.message])
+        where += [f"tensor {_short(self.tensor, 200)!r}"] if self.tensor is not None else []
+        message = _short(self.message, 600)
+        text = ": ".join([", ".join(where), message] if where else [message])
         text += f"; {self.hint}" if self.hint else ""
         text += f" [{self.plugin}]" if self.plugin else ""
         return " ".join(text.split())
+
+
+def _short(text: str, most: int) -> str:
+    """`text` without its middle when it is long: names and values in it may come from a damaged file."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
 class UsageError(HubError):
