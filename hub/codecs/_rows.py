@@ -10,6 +10,7 @@ from hub.codecs import _apr
 from hub.codecs._kernel import Floats
 from hub.codecs._plain import Values
 from hub.codecs._registry import decode, encode, require_decoder, require_encoder
+from hub.errors import HubError
 from hub.ir import F32, Bytes, Change, Encoding, FileRows, Index, MemoryRows, Rows, Tensor, widens
 
 # Values held decoded at a time where a whole tensor must be walked.
@@ -74,7 +75,11 @@ class Recoded(Rows):
                 _fill_flat(self.base, self.encoding, out[0])
             return
         piece = span(self.base, start * self.columns, stop * self.columns)
-        np.copyto(out, encode(self.encoding, piece.reshape(stop - start, self.columns)))
+        try:
+            np.copyto(out, encode(self.encoding, piece.reshape(stop - start, self.columns)))
+        except HubError as error:
+            error.tensor = error.tensor or self.base.name
+            raise
 
     def slice(self, start: int, stop: int) -> Rows:
         if self._cuttable:

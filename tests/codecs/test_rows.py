@@ -178,3 +178,9 @@ def test_nan_and_overflow_pass_in_silence() -> None:
     wide = Tensor.from_bytes("w", (1, 1), F64, np.array([1e300]).tobytes())
     for name in ("F32", "F16", "BF16", "APR_Q8"):
         recode(wide, ENCODINGS[name]).read()
+
+
+def test_a_value_that_an_encoding_cannot_hold_is_blamed_on_its_tensor() -> None:
+    tensor = Tensor.from_bytes("ids", (2,), ENCODINGS["U64"], (1 << 63).to_bytes(8, "little") * 2)
+    with pytest.raises(UsageError, match="tensor 'ids': some values are not of the type int64"):
+        recode(tensor, ENCODINGS["I64"]).read()
