@@ -78,7 +78,7 @@ def all_zero(tensor: Tensor, scan: Scan, context: Context) -> Iterator[Remark]:
     kind = role(tensor)
     offset = kind is Role.NORM and context.family.startswith("gemma")  # multiplies by one plus the weight
     if kind in {Role.BIAS, Role.TABLE, Role.INTEGER} or offset or tensor.size == 1:
-        yield Remark(tensor.name, "note", f"a {kind} of zeros")
+        yield Remark(tensor.name, "note", f"{kind}: every value is 0")
     else:
         yield Remark(tensor.name, "fail", "all values are zero")
 
@@ -89,7 +89,7 @@ def constant(tensor: Tensor, scan: Scan, _: Context) -> Iterator[Remark]:
         return
     kind = role(tensor)
     severity: Severity = "fail" if kind in {Role.WEIGHT, Role.TOKENS} else "note"
-    yield Remark(tensor.name, severity, f"a {kind}: every value is {scan.low:g}")
+    yield Remark(tensor.name, severity, f"{kind}: every value is {scan.low:g}")
 
 
 def dead_rows(tensor: Tensor, scan: Scan, context: Context) -> Iterator[Remark]:
@@ -99,7 +99,7 @@ def dead_rows(tensor: Tensor, scan: Scan, context: Context) -> Iterator[Remark]:
         return
     kind = role(tensor)
     if kind in {Role.TABLE, Role.INTEGER, Role.BIAS}:
-        yield Remark(tensor.name, "note", f"{scan.dead_rows} rows of zeros in a {kind}")
+        yield Remark(tensor.name, "note", f"{kind}: {scan.dead_rows} rows of zeros")
     elif kind is Role.TOKENS:
         yield from _dead_tokens(tensor, scan, context)
     else:

@@ -68,7 +68,8 @@ def architecture_stage(model: Model) -> StageResult:
 
 
 def _name(model: Model) -> str:
-    return repr(model.config.get("model_type") or model.metadata.get("architecture") or "this architecture")
+    stated = model.config.get("model_type") or model.metadata.get("architecture")
+    return repr(stated) if stated else "an architecture that nothing names"
 
 
 def _stated(known: Family, model: Model) -> Iterator[str]:
