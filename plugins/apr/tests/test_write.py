@@ -196,6 +196,11 @@ def test_an_unknown_codec_is_a_usage_error(everything: Model) -> None:
         APR().plan(everything, Options(compression="gzip"))
 
 
+def test_what_is_packed_is_not_portable(everything: Model) -> None:
+    with pytest.raises(UsageError, match="exclude each other"):
+        APR().plan(everything, Options(compression="zstd", portable=True))
+
+
 def test_a_name_that_the_index_cannot_hold_is_unmapped() -> None:
     plan = APR().plan(model_of(tensor("x" * 257, (2,), "F32"), tensor("é" * 128, (2,), "F32")), Options())
     assert [name[0] for name in plan.unmapped] == ["x"]

@@ -43,9 +43,11 @@ class Document:
 
 
 def make_plan(model: Model, options: Options) -> Plan:
-    """The plan; see `hub.interface.Plan`. `UsageError` for a codec the format does not pack with."""
+    """The plan; see `hub.interface.Plan`. `UsageError` for a codec the format does not pack with, or not portably."""
     if options.compression is not None and options.compression not in CODECS:
         raise UsageError(f"--compression takes {' or '.join(CODECS)}, not {options.compression!r}")
+    if options.compression is not None and options.portable:
+        raise UsageError("--compression and --portable exclude each other: apr does not compute with packed tensors")
     held = {name: tensor for name, tensor in model.tensors.items() if fits(tensor)}
     suited = suit(model, held)
     laid = [_laid(piece, name, suited, options) for name, pieces in suited.pieces.items() for piece in pieces]
