@@ -230,7 +230,7 @@ def _planned(
     if not request.check and not request.dry_run:
         notes.append("--no-verify: nothing was verified")
     return Report(
-        Side(str(request.source), source.name, _size(request.source)),
+        Side(str(request.source), source.name, _source_size(request.source, model)),
         Side(str(request.target), target.name, None),
         lines,
         facts=[*plan.facts, *(Fact(d, "dropped", f"{target.title} cannot hold it") for d in sorted(target.drops))],
@@ -266,6 +266,11 @@ def _measured(line: TensorLine, seen: Verification) -> TensorLine:
     if compared is None or compared.equal:
         return replace(line, outcome=outcome)
     return replace(line, outcome=outcome, max_abs=compared.max_abs, rmse=compared.rmse, cosine=compared.cosine)
+
+
+def _source_size(path: Path, model: Model) -> int:
+    """Bytes of the source; of a split one, whose first part is what `path` names, at least those of the tensors."""
+    return max(_size(path), model.nbytes)
 
 
 def _size(path: Path) -> int:
