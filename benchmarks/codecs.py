@@ -25,15 +25,19 @@ ROWS, COLUMNS, ROUNDS = 64, 4096, 12
 _TO_FLOAT = 40  # where ggml_type_traits has it: behind a pointer, two int64, a size_t and a bool
 
 
+class Unable(Exception):
+    """The library measured beside ours has no such function."""
+
+
 def speed(work: Callable[..., object], *arguments: object) -> float:
-    """Millions of values a second that `work` does, the best of `ROUNDS` rounds; 0 where it is not implemented."""
+    """Millions of values a second that `work` does, the best of `ROUNDS` rounds; 0 where the other side cannot do it."""
     best = float("inf")
     try:
         for _ in range(ROUNDS):
             start = time.thread_time()
             work(*arguments)
             best = min(best, time.thread_time() - start)
-    except NotImplementedError:
+    except Unable:
         return 0.0
     return ROWS * COLUMNS / best / 1e6
 
@@ -57,7 +61,7 @@ def library() -> ctypes.CDLL | None:
 def library_encode(lib: ctypes.CDLL, kind: int, values: Floats, out: Bytes) -> None:
     """Encode `values` into `out` without an importance matrix."""
     if kind == gguf.GGMLQuantizationType.F64:  # the library would end the process
-        raise NotImplementedError
+        raise Unable
     size, pointer = ctypes.c_int64, ctypes.c_void_p
     lib.ggml_quantize_chunk.argtypes = [ctypes.c_int, pointer, pointer, size, size, size, pointer]
     lib.ggml_quantize_chunk(kind, values.ctypes.data, out.ctypes.data, 0, ROWS, COLUMNS, None)
@@ -68,7 +72,7 @@ def library_decode(lib: ctypes.CDLL, kind: int, raw: Bytes, out: Floats) -> None
     lib.ggml_get_type_traits.restype = ctypes.c_void_p
     to_float = ctypes.c_void_p.from_address(lib.ggml_get_type_traits(kind) + _TO_FLOAT).value
     if to_float is None:
-        raise NotImplementedError
+        raise Unable
     ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(to_float)(
         raw.ctypes.data, out.ctypes.data, out.size
     )

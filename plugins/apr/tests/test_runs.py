@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from hub.errors import UsageError
 from hub.interface import Options
 from hub.ir import ENCODINGS, Config, Lazy, Model, Tensor, Tokenizer
 from hub_apr import APR
@@ -57,14 +59,28 @@ def test_the_reference_files(apr: Path, manifest: dict[str, dict[str, Any]]) -> 
         assert len(found) == len(check["problems"]), name
 
 
+def with_blocks(model: Model, name: str) -> Model:
+    """`model` with one matrix in Q8_0, which APR has no dtype for."""
+    old, q8 = model.tensors[name], ENCODINGS["Q8_0"]
+    new = Tensor.from_bytes(name, old.shape, q8, bytes(q8.size(old.shape)))
+    return replace(model, tensors={**model.tensors, name: new})
+
+
 @pytest.mark.parametrize("options", [Options(), Options(portable=True)])
 def test_what_we_write_would_run(options: Options, llama: Model, write: Write) -> None:
+    if options.portable:
+        llama = with_blocks(llama, "model.layers.0.mlp.down_proj.weight")
     assert not obstacles(write(llama, options))
     container = opened(write(llama, options))
     vectors = {e.dtype.name for e in container.entries if len(e.shape) == 1}
     matrices = {e.dtype.runs for e in container.entries if len(e.shape) == 2}
     assert (vectors, matrices) == ({"f32"}, {True})
     assert not any("would not run" in note for note in APR().plan(llama, options).notes)
+
+
+def test_portable_without_anything_to_decode_is_an_error(llama: Model) -> None:
+    with pytest.raises(UsageError, match="--portable has no effect"):
+        APR().plan(llama, Options(portable=True))
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,11 @@ def lay(tensor: Tensor, *, portable: bool) -> tuple[Tensor, str]:
     return Tensor(tensor.name, (tensor.rows.n, tensor.rows.width), U8, tensor.rows), f"{why}: {CARRIED}"
 
 
+def recoded_by_portable(tensor: Tensor) -> bool:
+    """True when `portable` makes a difference to how the tensor is written."""
+    return lay(tensor, portable=True)[1] != lay(tensor, portable=False)[1]
+
+
 def turned_blocks(tensor: Tensor) -> Tensor | None:
     """The matrix in blocks whose transpose, decoded, `tensor` is (a GGUF's GPT-2 has them); None for any other."""
     rows = tensor.rows

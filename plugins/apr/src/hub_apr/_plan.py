@@ -14,7 +14,7 @@ from hub.interface import Fact, Options, Plan, PlannedTensor
 from hub.ir import Model, Tensor
 from hub_apr import _blocks
 from hub_apr._hyperparameters import hyperparameters
-from hub_apr._layout import CARRIED, WIDENED, encodings_block, fits, lay, recorded
+from hub_apr._layout import CARRIED, WIDENED, encodings_block, fits, lay, recoded_by_portable, recorded
 from hub_apr._packing import CHUNK, CODECS, compressor, planes_of, split
 from hub_apr._runs import missing
 from hub_apr._suited import SHIFTED, Suited, suit
@@ -51,6 +51,8 @@ def make_plan(model: Model, options: Options) -> Plan:
     held = {name: tensor for name, tensor in model.tensors.items() if fits(tensor)}
     suited = suit(model, held)
     laid = [_laid(piece, name, suited, options) for name, pieces in suited.pieces.items() for piece in pieces]
+    if options.portable and not any(recoded_by_portable(piece) for piece, _ in laid):
+        raise UsageError("--portable has no effect: every encoding of this model is one that apr computes with")
     planned = [plan for _, plan in laid]
     aliases = _aliases(model)
     metadata = _metadata(model, held, aliases) | suited.blocks()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
@@ -42,16 +43,16 @@ class Value:
         return self.data
 
 
-class LazyArray(Sequence[Any]):
+class LazyArray(Sequence[Any], ABC):
     """A sequence of known length whose elements are decoded when first asked for."""
 
     def __init__(self, n: int) -> None:
         self._n = n
         self._items: list[Any] | None = None
 
+    @abstractmethod
     def decode(self) -> list[Any]:
         """All elements as a new list."""
-        raise NotImplementedError
 
     @property
     def items(self) -> list[Any]:
