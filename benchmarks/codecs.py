@@ -30,7 +30,7 @@ class Unable(Exception):
 
 
 def speed(work: Callable[..., object], *arguments: object) -> float:
-    """Millions of values a second that `work` does, the best of `ROUNDS` rounds; 0 where the other side cannot do it."""
+    """Millions of values a second that `work` does, the best of `ROUNDS` rounds; 0 where it is `Unable`."""
     best = float("inf")
     try:
         for _ in range(ROUNDS):
