@@ -9,7 +9,8 @@
     |-- MissingFact          a hyper-parameter or tokenizer fact is nowhere in the source
     |-- UnmappedTensor       a tensor has no place in the target
     |-- TargetExists         writing would replace something and --force was not given
-    `-- NotVerified          exit code 1: the result differs from the source
+    |-- NotVerified          exit code 1: the result differs from the source
+    `-- BadSignature         exit code 1: unsigned, signed by nobody who is trusted, or not what was signed
 
 A message is one line: what is wrong, where, what was expected, what to do next.
 """
@@ -95,5 +96,11 @@ class TargetExists(HubError):
 
 class NotVerified(HubError):
     """The result was read back and differs from the source; nothing was left at the target."""
+
+    exit_code = 1
+
+
+class BadSignature(HubError):
+    """A model is unsigned, not signed by a key that is trusted for it, or not the files that were signed."""
 
     exit_code = 1
