@@ -32,9 +32,14 @@ class _Bar:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A progress display for the block; silent when standard error is not a terminal."""
+    """A progress display for the block; silent when standard error is not a terminal.
+
+    Blocks that show progress walk every value, so memory is set up for that as well.
+    """
+    from hub.allocator import reuse_memory
     from hub.pipeline import Silent
 
+    reuse_memory()
     if not sys.stderr.isatty():
         yield Silent()
         return

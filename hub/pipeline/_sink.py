@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from hub.errors import HubError, TargetExists
 from hub.interface import Placement
 from hub.ir import Tensor
 from hub.pipeline._copy import Copier
+from hub.pipeline._flush import Flusher, sync
 
 
 class Target:
@@ -26,6 +26,7 @@ class Target:
         self._copier = copier
         self._made: list[Path] = []
         self._stage: Path | None = None
+        self._flusher: Flusher | None = None
 
     def __enter__(self) -> Target:
         parent = self.path.absolute().parent
@@ -38,9 +39,11 @@ class Target:
         if not self.folder and self.path.exists() and not self.overwrite:
             raise TargetExists("exists already", file=self.path, hint="--force replaces it")
         self._stage = Path(tempfile.mkdtemp(prefix=".hub-", suffix=".tmp", dir=parent))
+        self._flusher = Flusher(self._made)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._settle()
         if self._stage is not None:
             shutil.rmtree(self._stage, ignore_errors=True)
 
@@ -89,8 +92,9 @@ class Target:
 
     def commit(self) -> list[Path]:
         """Flush everything to the disk and move it into place; the final paths."""
+        self._settle()
         for path in self._made:
-            _sync(path)
+            sync(path)
         if self.folder and not self.path.exists():
             self.stage.chmod(0o755)
             self.stage.rename(self.path)
@@ -102,8 +106,12 @@ class Target:
         for path, final in zip(self._made, finals, strict=True):
             final.parent.mkdir(parents=True, exist_ok=True)
             path.replace(final)
-        _sync(self.path.absolute().parent)
+        sync(self.path.absolute().parent)
         return [self.path] if self.folder else finals
+
+    def _settle(self) -> None:
+        if self._flusher is not None:
+            self._flusher.stop()
 
     def _check_free(self, final: Path) -> None:
         if final.exists() and not self.overwrite:
@@ -111,13 +119,3 @@ class Target:
 
     def _final(self, name: str) -> Path:
         return (self.path if self.folder else self.path.parent) / name
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,0 +1,25 @@
+"""Telling the C library to keep memory that NumPy is done with, instead of giving it back page by page."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# Parameters of glibc's mallopt(3), and what the program sets them to.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+_SETTINGS = {_ARENA_MAX: 1, _MMAP_THRESHOLD: 64 << 20, _TRIM_THRESHOLD: 256 << 20}
+
+
+def reuse_memory() -> bool:
+    """Let freed temporaries be reused for the rest of the process; True where the C library knows how (glibc).
+
+    Every NumPy expression takes fresh memory, and the kernel clears each page of it again: that was half of the time of
+    a re-encoding. For the program's commands, not for a library: it changes the whole process.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt is None:
+        return False
+    taken = [mallopt(name, value) for name, value in _SETTINGS.items()]
+    return all(taken)
