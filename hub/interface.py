@@ -12,8 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hub.errors import HubError, UnsupportedFile
-from hub.ir import F32, Change, Model, Tensor
+from hub.ir import F32, Bytes, Change, Encoding, Model, Tensor
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
 
@@ -35,9 +38,12 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one stage found: an `outcome` with its reason, and where (`offset`, `tensor`) when that is known."""
+    """What one stage found: an `outcome` with its reason, and where (`offset`, `tensor`) when that is known.
 
-    stage: Stage
+    `stage` is one of the ten, or a plugin's own, "PLUGIN:WHAT" (see `hub.hookspecs.hub_checks`).
+    """
+
+    stage: Stage | str
     outcome: Outcome
     detail: str
     offset: int | None = None
@@ -200,6 +206,69 @@ class Format(Protocol):
 
     def validate(self, path: Path) -> Iterator[Finding]:
         """Findings of the stages from magic to checksum; what a stage means here. Never raises for damage."""
+        ...
+
+
+Use: TypeAlias = Literal["look", "convert", "run", "sign"]
+
+
+@runtime_checkable
+class Seal(Protocol):
+    """The files that a verifier found right, with their identities, so that a later change of them is noticed."""
+
+    def check(self) -> None:
+        """`HubError` naming the first file that is no longer the one that was verified."""
+        ...
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Kernels for some encodings; NumPy's stay the reference, and every result is theirs bit for bit.
+
+    `decodes` and `encodes` are names of `hub.ir.ENCODINGS`; `weighs` those that it encodes under an importance. The hub
+    asks for nothing else: arrays are C-contiguous and not empty, rows are whole blocks, and values are float32. Calls
+    come from many threads at once. `hub.codecs` says in which order codecs are chosen.
+    """
+
+    name: str
+    decodes: frozenset[str]
+    encodes: frozenset[str]
+    weighs: frozenset[str]
+
+    def decode(self, encoding: Encoding, raw: Bytes, columns: int) -> NDArray[np.float32]:
+        """Values [rows, columns] of stored rows, uint8 [rows, encoding.row_nbytes(columns)]."""
+        ...
+
+    def encode(
+        self, encoding: Encoding, values: NDArray[np.float32], importance: NDArray[np.float32] | None = None
+    ) -> Bytes:
+        """Stored rows of values [rows, columns]; `importance`, float32 [columns], weighs the errors of each column."""
+        ...
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A place that models come from; `schemes` are those of its addresses: ("hf",) for hf://ORG/REPO."""
+
+    name: str
+    schemes: tuple[str, ...]
+
+    def fetch(self, address: str, into: Path) -> Path:
+        """The model at `address` as a file or folder inside the folder `into`, whole or not at all; `HubError`."""
+        ...
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """A program that runs models."""
+
+    name: str
+
+    def smoke_test(self, path: Path) -> Finding | None:
+        """What one small forward pass of the model at `path` showed, for the inference stage of `hub check`.
+
+        Called only for a model whose other stages hold. None leaves the answer to another runtime.
+        """
         ...
 
 

@@ -15,12 +15,15 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 import pluggy
 
 from hub import hookspecs
 from hub.errors import HubError, NoPlugin, PluginError, UsageError
-from hub.interface import Format
+from hub.interface import Codec, Format, Runtime, Source
+
+T = TypeVar("T")
 
 HEAD = 4096
 
@@ -33,12 +36,15 @@ PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """A loaded plugin: entry point name, distribution and version, and the formats it brought."""
+    """A loaded plugin: entry point name, distribution and version, and the names of what it brought."""
 
     name: str
     distribution: str
     version: str
-    formats: tuple[str, ...]
+    formats: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class Registry:
     """The formats of all loaded plugins, the plugins themselves, and what went wrong."""
 
     formats: dict[str, Format] = field(default_factory=dict)
+    codecs: dict[str, Codec] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    runtimes: dict[str, Runtime] = field(default_factory=dict)
     plugins: list[PluginInfo] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("hub"))
@@ -63,6 +72,10 @@ class Registry:
         if name not in self.formats:
             raise NoPlugin(f"no plugin brings a format {name!r}", hint=f"installed: {self._names()}")
         return self.formats[name]
+
+    def provider(self, runtime: Runtime) -> str:
+        """The plugin that brought `runtime`."""
+        return next(p.name for p in self.plugins if runtime.name in p.runtimes)
 
     def find(self, path: Path, name: str | None = None) -> Format:
         """The format that `path` is in, told by its content, or `name`'s when given.
@@ -149,20 +162,43 @@ def _import(name: str, point: EntryPoint | None) -> ModuleType:
     return import_module(name) if point is None else point.load()
 
 
+def _asked(found: Registry, hook: str, module: object) -> list[Any]:
+    """What `module` alone returns for a hook that is asked once."""
+    others = [p for p in found.manager.get_plugins() if p is not module]
+    return [thing for group in found.manager.subset_hook_caller(hook, others)() for thing in group]
+
+
+def _claimed(table: dict[str, T], kind: str, things: Iterable[T]) -> dict[str, T]:
+    """`things` by name; `PluginError` when a name is taken."""
+    new: dict[str, T] = {}
+    for thing in things:
+        name = thing.name  # type: ignore[attr-defined]  # every kind has one
+        if name in table or name in new:
+            raise PluginError(f"brings a {kind} {name!r}, which another plugin brings already")
+        new[name] = thing
+    return new
+
+
 def _add(found: Registry, plugin: str, distribution: str, version: str, module: object) -> None:
     found.manager.register(module, plugin)
     found.manager.check_pending()
-    made: Iterable[Iterable[Format]] = found.manager.subset_hook_caller(
-        "hub_formats", [p for p in found.manager.get_plugins() if p is not module]
-    )()
-    formats = [f for group in made for f in group]
-    for new in formats:
-        if not isinstance(new, Format):
-            raise PluginError(f"{type(new).__name__} lacks members of hub.interface.Format")
-        if new.name in found.formats:
-            raise PluginError(f"brings a format {new.name!r}, which another plugin brings already")
-    found.formats.update({f.name: f for f in formats})
-    found.plugins.append(PluginInfo(plugin, distribution, version, tuple(f.name for f in formats)))
+    formats, provided = _asked(found, "hub_formats", module), _asked(found, "hub_provides", module)
+    for one in formats:
+        if not isinstance(one, Format):
+            raise PluginError(f"{type(one).__name__} lacks members of hub.interface.Format")
+    for one in provided:
+        if not isinstance(one, Codec | Source | Runtime):
+            raise PluginError(f"{type(one).__name__} is no Codec, Source or Runtime of hub.interface")
+    new: list[dict[str, Any]] = [
+        _claimed(found.formats, "format", formats),
+        _claimed(found.codecs, "codec", [p for p in provided if isinstance(p, Codec)]),
+        _claimed(found.sources, "source", [p for p in provided if isinstance(p, Source)]),
+        _claimed(found.runtimes, "runtime", [p for p in provided if isinstance(p, Runtime)]),
+    ]
+    tables: tuple[dict[str, Any], ...] = (found.formats, found.codecs, found.sources, found.runtimes)
+    for table, things in zip(tables, new, strict=True):
+        table.update(things)
+    found.plugins.append(PluginInfo(plugin, distribution, version, *(tuple(things) for things in new)))
 
 
 def load() -> Registry:

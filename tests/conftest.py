@@ -100,6 +100,22 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Makes a module of a name and a text that the program loads as a plugin, beside those made before."""
+    folder = tmp_path / "strange-plugins"
+
+    def make(name: str, text: str) -> Path:
+        if not folder.exists():
+            folder.mkdir()
+            monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])))
+        (folder / f"{name}.py").write_text(text)
+        monkeypatch.setenv("HUB_PLUGINS", ",".join(filter(None, [os.environ.get("HUB_PLUGINS"), name])))
+        return folder / f"{name}.py"
+
+    return make
+
+
 Hub = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

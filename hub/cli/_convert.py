@@ -60,7 +60,7 @@ def convert(
     """Convert a model into another format and verify every value."""
     from hub.cli._progress import progress_bar
     from hub.interface import Options
-    from hub.pipeline import Failed, Request, default_budget
+    from hub.pipeline import Failed, Request, Unfinished, default_budget
     from hub.pipeline import convert as run
 
     _no_effect_on_dry_run(dry_run, {"--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force})
@@ -83,7 +83,7 @@ def convert(
     with progress_bar() as progress:
         try:
             report = run(request, progress)
-        except Failed as failure:
+        except (Failed, Unfinished) as failure:
             report = failure.report
             print(f"hub: error: {failure}", file=sys.stderr)
     if json:

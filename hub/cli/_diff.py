@@ -32,8 +32,9 @@ def diff(
     """
     from hub.cli._progress import progress_bar
     from hub.inspection import diff as run
+    from hub.opening import loading
 
-    with progress_bar() as progress:
+    with loading(a), loading(b), progress_bar() as progress:
         report = run(a, b, tolerance=tolerance, pattern=pattern, limit=limit, progress=progress)
     if as_json:
         out.emit("diff", report)

@@ -31,9 +31,9 @@ def tensors(
     """
     from hub.cli._progress import progress_bar
     from hub.inspection import list_tensors
-    from hub.opening import open_model
+    from hub.opening import loading, open_model
 
-    with progress_bar() as progress:
+    with loading(model), progress_bar() as progress:
         listed = list_tensors(model, open_model(model)[1], pattern, stats=stats, progress=progress)
     if as_json:
         out.emit("tensors", listed)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.errors import DamagedFile, HubError, MissingFact, PluginError, UnmappedTensor, UnsupportedFile
+from hub.errors import DamagedFile, HubError, MissingFact, UnmappedTensor, UnsupportedFile
 from hub.inspection._model_stages import architecture_stage, config_stage
-from hub.inspection._stages import TITLES, StageResult, result, structure
+from hub.inspection._plugin_stages import inference_stage, plugin_stages
+from hub.inspection._stages import StageResult, result, structure
 from hub.inspection._tokenizer_stage import tokenizer_stage
-from hub.interface import Finding, Format, Outcome, Stage
+from hub.interface import Format, Outcome, Stage
 from hub.ir import Model
-from hub.opening import open_model
+from hub.opening import loading, open_model
 from hub.plugins import registry
 
 # A file whose structure is sound may still not open; the stage that says so, by the error's class.
@@ -24,7 +25,7 @@ BLAMED: dict[type[HubError], Stage] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """The ten stages and their sum; `outcome` is FAIL when one stage failed."""
+    """The ten stages, those of plugins behind them, and their sum; `outcome` is FAIL when one stage failed."""
 
     path: Path
     format: str
@@ -37,37 +38,25 @@ class CheckReport:
 
 
 def check(path: Path, *, inference: bool = True) -> CheckReport:
-    """Run the ten stages on the model at `path`. Damage is a FAIL, never an error.
+    """Run the ten stages on the model at `path`, and those of plugins. Damage is a FAIL, never an error.
 
     `inference` False leaves out the last one, which needs a plugin that runs models.
     """
-    found = registry().find(path)
-    stages = structure(path, found)
-    model = _opened(path, found, stages)
-    if isinstance(model, Model):
-        stages += [tokenizer_stage(model), config_stage(model), architecture_stage(model)]
-    else:
-        stages += _unopened(stages, model)
-    stages.append(_inference(path, stages) if inference else result(Stage.INFERENCE, "SKIP", "not asked for"))
+    with loading(path):
+        found = registry().find(path)
+        stages = structure(path, found)
+        model = _opened(path, found, stages)
+        if isinstance(model, Model):
+            stages += [tokenizer_stage(model), config_stage(model), architecture_stage(model)]
+            further = plugin_stages(path, model)
+        else:
+            stages += _unopened(stages, model)
+            further = []
+        asked = inference_stage(path, [*stages, *further]) if inference else None
+    stages += [asked or result(Stage.INFERENCE, "SKIP", "not asked for"), *further]
     counts = [sum(s.outcome == outcome for s in stages) for outcome in ("PASS", "FAIL", "SKIP")]
     verdict: Outcome = "FAIL" if counts[1] or not counts[0] else "PASS"
     return CheckReport(path, found.name, verdict, counts[0], counts[1], counts[2], len(stages), tuple(stages))
-
-
-def _inference(path: Path, stages: list[StageResult]) -> StageResult:
-    """What a plugin that runs models says of a small forward pass; a model with faults is not run."""
-    failed = next((s for s in stages if s.outcome == "FAIL"), None)
-    if failed is not None:
-        return result(Stage.INFERENCE, "SKIP", f"not reached: {failed.title.lower()} failed")
-    try:
-        found: Finding | None = registry().manager.hook.hub_smoke_test(path=path)
-    except HubError as error:
-        return result(Stage.INFERENCE, "FAIL", error.message)
-    except Exception as error:
-        raise PluginError(f"raised {error!r} in its smoke test", file=path) from error
-    if found is None:
-        return result(Stage.INFERENCE, "SKIP", "no runtime plugin is installed")
-    return result(Stage.INFERENCE, found.outcome, found.detail)
 
 
 def _opened(path: Path, found: Format, stages: list[StageResult]) -> Model | HubError | None:
@@ -82,7 +71,7 @@ def _unopened(stages: list[StageResult], error: HubError | None) -> list[StageRe
     """Tokenizer, configuration and architecture of a model that cannot be opened."""
     late = (Stage.TOKENIZER, Stage.CONFIG, Stage.ARCHITECTURE)
     if error is None:
-        failed = next(TITLES[s.stage].lower() for s in stages if s.outcome == "FAIL")
+        failed = next(s.title.lower() for s in stages if s.outcome == "FAIL")
         return [result(stage, "SKIP", f"not reached: {failed} failed") for stage in late]
     if isinstance(error, UnsupportedFile):
         return [result(stage, "SKIP", error.message) for stage in late]

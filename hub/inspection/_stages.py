@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ SHOWN = 20
 class StageResult:
     """One stage's verdict, why, and the findings behind it (at most `SHOWN`; `found` counts them all)."""
 
-    stage: Stage
+    stage: Stage | str
     title: str
     outcome: Outcome
     detail: str
@@ -41,10 +42,15 @@ class StageResult:
     findings: tuple[Finding, ...] = ()
 
 
-def result(stage: Stage, outcome: Outcome, detail: str, problems: Iterable[str] = ()) -> StageResult:
+def title(stage: Stage | str) -> str:
+    """What people call a stage; a plugin's own has its name."""
+    return TITLES[stage] if isinstance(stage, Stage) else stage
+
+
+def result(stage: Stage | str, outcome: Outcome, detail: str, problems: Iterable[str] = ()) -> StageResult:
     """A stage's verdict; `problems` become findings with the same outcome."""
     listed = [Finding(stage, outcome, problem) for problem in problems]
-    return StageResult(stage, TITLES[stage], outcome, detail, len(listed), tuple(listed[:SHOWN]))
+    return StageResult(stage, title(stage), outcome, detail, len(listed), tuple(listed[:SHOWN]))
 
 
 def faulty(stage: Stage, problems: list[str]) -> StageResult:
@@ -55,18 +61,12 @@ def faulty(stage: Stage, problems: list[str]) -> StageResult:
 
 def structure(path: Path, found: Format) -> list[StageResult]:
     """The stages of `STRUCTURE`; those behind a failed one that say nothing are SKIP with the reason."""
-    heard: dict[Stage, list[Finding]] = {}
-    counts: dict[Stage, int] = {}
-    for finding in _findings(path, found):
-        counts[finding.stage] = counts.get(finding.stage, 0) + 1
-        kept = heard.setdefault(finding.stage, [])
-        if len(kept) < SHOWN or (finding.outcome == "FAIL" and all(f.outcome != "FAIL" for f in kept)):
-            kept.append(finding)
+    heard = summed(_findings(path, found))
     results: list[StageResult] = []
     for stage in STRUCTURE:
         failed = next((r for r in results if r.outcome == "FAIL"), None)
         if stage in heard:
-            results.append(_merged(stage, heard[stage], counts[stage]))
+            results.append(heard[stage])
         elif failed:
             results.append(_unreached(stage, failed))
         else:
@@ -74,9 +74,21 @@ def structure(path: Path, found: Format) -> list[StageResult]:
     return results
 
 
+def summed(findings: Iterable[Finding]) -> dict[Stage | str, StageResult]:
+    """One result for each stage that the findings name; of their number only so many are kept."""
+    heard: dict[Stage | str, list[Finding]] = {}
+    counts: Counter[Stage | str] = Counter()
+    for finding in findings:
+        counts[finding.stage] += 1
+        kept = heard.setdefault(finding.stage, [])
+        if len(kept) < SHOWN or (finding.outcome == "FAIL" and all(f.outcome != "FAIL" for f in kept)):
+            kept.append(finding)
+    return {stage: _merged(stage, kept, counts[stage]) for stage, kept in heard.items()}
+
+
 def _findings(path: Path, found: Format) -> Iterator[Finding]:
     """What the format says; should it raise for damage after all, that is a failure of the stage it had come to."""
-    last = Stage.MAGIC
+    last: Stage | str = Stage.MAGIC
     try:
         for finding in found.validate(path):
             last = finding.stage
@@ -87,11 +99,11 @@ def _findings(path: Path, found: Format) -> Iterator[Finding]:
         raise PluginError(f"raised {error!r} while validating", file=path, plugin=found.name) from error
 
 
-def _merged(stage: Stage, findings: list[Finding], count: int) -> StageResult:
+def _merged(stage: Stage | str, findings: list[Finding], count: int) -> StageResult:
     first = min(findings, key=lambda f: ("FAIL", "PASS", "SKIP").index(f.outcome))
     failed = [f for f in findings if f.outcome == "FAIL"]
     more = f" (and {count - 1} more)" if len(failed) > 1 else ""
-    return StageResult(stage, TITLES[stage], first.outcome, _located(first) + more, count, tuple(findings))
+    return StageResult(stage, title(stage), first.outcome, _located(first) + more, count, tuple(findings))
 
 
 def _located(finding: Finding) -> str:

@@ -13,7 +13,7 @@ from hub.errors import HubError, MissingFact, UnsupportedFile
 from hub.inspection._files import size_on_disk
 from hub.interface import Format
 from hub.ir import Config, Model, Tensor, Tokenizer
-from hub.opening import open_model
+from hub.opening import loading, open_model
 from hub.plugins import registry
 
 T = TypeVar("T")
@@ -123,18 +123,24 @@ class _Facts:
 
 def summarize_path(path: Path) -> Summary:
     """The summary of the model at `path`; of a file that is shown and not converted, what its format says about it."""
-    try:
-        return summarize(path, *open_model(path))
-    except UnsupportedFile as error:
-        found = registry().find(path)
-        described = _described(found, path)
-        if described is None:
-            raise
-        inner = described.get("metadata") or {}
-        metadata = {**inner, **{k: v for k, v in described.items() if k != "metadata"}}
-        metadata["architecture"] = metadata.pop("model_type", None)
-        metadata.setdefault("name", inner.get("model_name"))
-        return summarize(path, found, Model({}, metadata=metadata, notes=(error.message,)))
+    with loading(path):
+        try:
+            return summarize(path, *open_model(path))
+        except UnsupportedFile as error:
+            return _summarize_described(path, error)
+
+
+def _summarize_described(path: Path, error: UnsupportedFile) -> Summary:
+    """What the format says of a file that it recognises and does not read; `error` when that is nothing."""
+    found = registry().find(path)
+    described = _described(found, path)
+    if described is None:
+        raise error
+    inner = described.get("metadata") or {}
+    metadata = {**inner, **{k: v for k, v in described.items() if k != "metadata"}}
+    metadata["architecture"] = metadata.pop("model_type", None)
+    metadata.setdefault("name", inner.get("model_name"))
+    return summarize(path, found, Model({}, metadata=metadata, notes=(error.message,)))
 
 
 def _described(found: Format, path: Path) -> Mapping[str, Any] | None:

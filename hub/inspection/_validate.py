@@ -13,7 +13,7 @@ from hub.inspection._stages import structure
 from hub.inspection._stats import Scan, scan_all
 from hub.interface import Outcome
 from hub.ir import Model, Tensor
-from hub.opening import open_model
+from hub.opening import loading, open_model
 from hub.pipeline import Progress
 from hub.plugins import registry
 
@@ -56,9 +56,10 @@ class ValidationReport:
 
 def validate(path: Path, *, strict: bool = False, progress: Progress | None = None) -> ValidationReport:
     """Check the structure and every value of the model at `path`. Damage is a failed check, never an error."""
-    found = registry().find(path)
-    checks = [Check(s.stage.value, s.outcome, s.detail) for s in structure(path, found)]
-    checks += _content(path, found.name, strict, progress)
+    with loading(path):
+        found = registry().find(path)
+        checks = [Check(str(s.stage), s.outcome, s.detail) for s in structure(path, found)]
+        checks += _content(path, found.name, strict, progress)
     score = _score(checks)
     return ValidationReport(path, found.name, not score.failed and score.ran > 0, strict, score, tuple(checks))
 

@@ -1,6 +1,6 @@
 """What every conversion goes through: plan, copy, verify, move into place, report."""
 
-from hub.pipeline._convert import Failed, Request, choose_format, convert
+from hub.pipeline._convert import Failed, Request, Unfinished, choose_format, convert
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget, each
 from hub.pipeline._encode import Rule, encoded, matches
 from hub.pipeline._report import Report, Side, TensorLine
@@ -19,6 +19,7 @@ __all__ = [
     "Silent",
     "Target",
     "TensorLine",
+    "Unfinished",
     "Verification",
     "choose_format",
     "convert",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 from hub.errors import HubError, NotVerified, PluginError, UnmappedTensor, UsageError
+from hub.events import fire, fire_each
 from hub.interface import Fact, Format, Options, Plan, Stage
 from hub.ir import PRE_TOKENIZERS, Lazy, Model, Tokenizer
-from hub.opening import open_model
+from hub.opening import Loading, loading, open_model
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
 from hub.pipeline._encode import KEPT, Rule, check_effect, encoded, reasons_of
 from hub.pipeline._facts import check_facts
@@ -45,8 +46,9 @@ class Request:
 def convert(request: Request, progress: Progress | None = None) -> Report:
     """Convert `request.source` into `request.target`.
 
-    Raises `HubError` when it cannot run, `NotVerified` (carrying `report`) when the result read back differs from the
-    source; in both cases nothing is left at the target.
+    Raises `HubError` when it cannot run, `Failed` (carrying `report`) when the result read back differs from the
+    source; in both cases nothing is left at the target. `Unfinished` (carrying `report`) means that the target is in
+    place, and that a plugin could not do what it does after that.
     """
     progress = progress or Silent()
     started = time.perf_counter()
@@ -55,7 +57,29 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     _check_options(target_format, request.options)
     folder = target_format.capabilities.folder and not extension(request.target)
     request = replace(request, options=replace(request.options, folder=folder))
-    source_format, opened = open_model(request.source, request.from_, request.assume)
+    with loading(request.source, "convert") as source:
+        report, made = _converted(request, target_format, source, progress)
+    report.seconds = time.perf_counter() - started
+    if report.failures:
+        raise Failed(report)
+    if made:
+        report.problems += _errors(fire_each("hub_after_write", report=report, paths=made))
+    report.problems += _errors(fire_each("hub_after_convert", report=report))
+    if report.problems:
+        raise Unfinished(report)
+    return report
+
+
+def _errors(answers: Iterable[tuple[str, object]]) -> list[str]:
+    """What plugins raised when nothing could be stopped any more."""
+    return [str(answer) for _, answer in answers if isinstance(answer, HubError)]
+
+
+def _converted(
+    request: Request, target_format: Format, source: Loading, progress: Progress
+) -> tuple[Report, Sequence[Path]]:
+    """The report, its time aside, and what is in place: the files, or the folder."""
+    source_format, opened = open_model(request.source, request.from_, request.assume, use="convert")
     model = _told(opened, request.options.pre)
     if source_format is not target_format:
         check_facts(model)
@@ -65,22 +89,27 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     check_effect(rules, model, wanted, plan)
     _check_mapped(plan, model, source_format, request)
     report = _planned(request, source_format, target_format, model, plan, reasons)
-    registry().manager.hook.hub_before_convert(plan=plan)
-    if not request.dry_run:
-        if request.check:
-            report.notes = [*report.notes, *_source_checksum(source_format, request.source)]
-        _run(request, target_format, model, plan, report, progress)
-    report.seconds = time.perf_counter() - started
-    if report.failures:
-        raise Failed(report)
-    registry().manager.hook.hub_after_convert(report=report)
-    return report
+    fire("hub_before_convert", plan=plan)
+    if request.dry_run:
+        return report, ()
+    if request.check:
+        report.notes = [*report.notes, *_source_checksum(source_format, request.source)]
+    return report, _run(request, target_format, model, plan, report, source, progress)
 
 
 def _source_checksum(source: Format, path: Path) -> list[str]:
     """A note when the source has a checksum and it is wrong; readers of the format go on all the same, and so do we."""
     found = [f for f in source.validate(path) if f.stage is Stage.CHECKSUM and f.outcome == "FAIL"]
     return [f"{path}: its checksum is wrong: {finding.detail}" for finding in found]
+
+
+class Unfinished(HubError):
+    """The target is in place, and a plugin failed in what it does after that; `report.problems` says which and how."""
+
+    def __init__(self, report: Report) -> None:
+        more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+        super().__init__(f"the conversion is done, and then: {report.problems[0]}{more}", file=report.target.path)
+        self.report = report
 
 
 class Failed(NotVerified):
@@ -164,11 +193,15 @@ def _check_mapped(plan: Plan, model: Model, source: Format, request: Request) ->
         raise UsageError("--allow-unmapped has no effect: every tensor is mapped")
 
 
-def _run(request: Request, fmt: Format, model: Model, plan: Plan, report: Report, progress: Progress) -> None:
+def _run(
+    request: Request, fmt: Format, model: Model, plan: Plan, report: Report, source: Loading, progress: Progress
+) -> Sequence[Path]:
+    """Write, verify and move into place: the files made, or the folder; none when the result differs."""
     progress.start("write", sum(p.tensor.nbytes for p in plan.tensors))
     copier = Copier(request.budget, progress)
     options = request.options
     with Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target:
+        fire("hub_before_write", plan=plan, target=request.target)
         _guarded(fmt, lambda: fmt.write(plan, target, options), request.target)
         if request.check:
             started = time.perf_counter()
@@ -182,10 +215,13 @@ def _run(request: Request, fmt: Format, model: Model, plan: Plan, report: Report
             share = f"{target.nbytes / max(1, plain):.1%}"
             gain = f"{options.compression}: {plain:,} bytes of tensors take {target.nbytes:,} on the disk, {share}"
             report.notes = [*report.notes, gain]
-        if not report.failures:
-            made = target.commit()
-            if request.target not in made:
-                report.notes = [*report.notes, f"written as {len(made)} files, the first is {made[0].name}"]
+        if report.failures:
+            return ()
+        source.finish()
+        made = target.commit()
+    if request.target not in made:
+        report.notes = [*report.notes, f"written as {len(made)} files, the first is {made[0].name}"]
+    return made
 
 
 def _guarded(fmt: Format, work: Callable[[], T], file: Path | None = None) -> T:

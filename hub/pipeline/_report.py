@@ -44,7 +44,11 @@ class TensorLine:
 
 @dataclass
 class Report:
-    """Everything worth saying about one conversion."""
+    """Everything worth saying about one conversion.
+
+    `failures`: how the result differs from the source; nothing is in place then. `problems`: what plugins could not do
+    after the target was in place.
+    """
 
     source: Side
     target: Side
@@ -54,6 +58,7 @@ class Report:
     unmapped: Sequence[str] = ()
     target_only: Sequence[str] = ()
     failures: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     verified: bool = False
     dry_run: bool = False
     seconds: float = 0.0
@@ -74,8 +79,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 when the verification failed."""
-        return int(bool(self.failures))
+        """0, 1 when the verification failed, 2 when a plugin failed after it."""
+        return 1 if self.failures else 2 * bool(self.problems)
 
     def document(self) -> dict[str, Any]:
         """The JSON document of `hub convert --json`, its schema key aside (hub/schemas/convert.json)."""
@@ -84,8 +89,9 @@ class Report:
             "target": asdict(self.target),
             "dry_run": self.dry_run,
             "verified": self.verified,
-            "ok": not self.failures,
+            "ok": not self.exit_code,
             "failures": self.failures,
+            "problems": self.problems,
             "counts": self.counts,
             "tensors": [_finite(asdict(line)) for line in self.tensors],
             "target_only": list(self.target_only),

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hub.errors import DamagedFile, PluginError
-from hub.hookspecs import hookimpl
 from hub.inspection import StageResult, check
 from hub.interface import Finding, Stage
-from hub.plugins import registry
+from hub.plugins import PluginInfo, registry
 
 Answer = Callable[[Path], Finding | None]
 
 
 class Runner:
-    """A plugin that answers `answer`, before any other."""
+    """A runtime that answers `answer`."""
+
+    name = "runner"
 
     def __init__(self) -> None:
         self.asked: list[Path] = []
         self.answer: Answer = lambda _: Finding(Stage.INFERENCE, "PASS", "top-1 7")
 
-    @hookimpl(tryfirst=True)
-    def hub_smoke_test(self, path: Path) -> Finding | None:
+    def smoke_test(self, path: Path) -> Finding | None:
         self.asked.append(path)
         return self.answer(path)
 
 
 @pytest.fixture
-def runner() -> Iterator[Runner]:
+def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
     made = Runner()
-    registry().manager.register(made)
-    yield made
-    registry().manager.unregister(made)
+    monkeypatch.setattr(registry(), "runtimes", {"runner": made})
+    monkeypatch.setattr(registry(), "plugins", [PluginInfo("tester", "?", "?", runtimes=("runner",))])
+    return made
 
 
 def inference(path: Path, **options: bool) -> StageResult:
@@ -62,7 +62,7 @@ def test_anything_else_that_it_raises_is_the_plugin_s_fault(runner: Runner, tiny
         raise ZeroDivisionError
 
     runner.answer = fail
-    with pytest.raises(PluginError, match="ZeroDivisionError"):
+    with pytest.raises(PluginError, match=r"ZeroDivisionError.*\[tester\]"):
         check(tiny_gguf)
 
 

@@ -12,7 +12,7 @@ from hub_gguf import GgufFormat
 ORDER = [Stage.MAGIC, Stage.HEADER, Stage.METADATA, Stage.INDEX, Stage.ALIGNMENT, Stage.CHECKSUM]
 
 
-def findings(path: Path) -> dict[Stage, Finding]:
+def findings(path: Path) -> dict[str, Finding]:
     found = list(GgufFormat().validate(path))
     assert [f.stage for f in found] == ORDER
     return {f.stage: f for f in found}

@@ -15,7 +15,7 @@ from hub_safetensors import SafeTensors
 
 
 def _stages(path: Path) -> dict[str, Finding]:
-    return {finding.stage.value: finding for finding in SafeTensors().validate(path)}
+    return {str(finding.stage): finding for finding in SafeTensors().validate(path)}
 
 
 def _outcomes(path: Path) -> list[str]:

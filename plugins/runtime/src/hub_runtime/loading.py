@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.errors import DamagedFile
+from hub.errors import DamagedFile, UsageError
+from hub.opening import loading
 from hub.pipeline import Progress
 from hub.plugins import registry
 from hub_runtime.bridge import Way, as_gguf
@@ -23,6 +25,16 @@ class Wanted:
     bridge: Way = "cache"
     assume: Sequence[str] = ()
     pre: str | None = None
+
+
+def layers(gpu: bool | None, count: int | None) -> int | None:
+    """Layers for the GPU, as `hub_runtime.engine.load` takes them, of whether one is wanted and of how many layers.
+
+    `UsageError` when the two contradict each other.
+    """
+    if gpu is not None and count is not None and gpu != (count > 0):
+        raise UsageError(f"--gpu-layers {count} contradicts --{'gpu' if gpu else 'no-gpu'}")
+    return count if count is not None else {None: None, True: -1, False: 0}[gpu]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +54,23 @@ class Loaded:
 
 
 def load_any(wanted: Wanted, progress: Progress | None = None) -> Loaded:
-    """Load the model at `wanted.path`, whatever its format; close it, or use it as a context manager."""
-    for adapter in wanted.lora:
-        _refuse_damaged_adapter(adapter.path)
-    with as_gguf(
-        wanted.path, way=wanted.bridge, assume=wanted.assume, pre=wanted.pre, progress=progress
-    ) as gguf:  # the mapping outlives the file's name
-        model = load(gguf.path, gpu_layers=wanted.gpu_layers, lora=wanted.lora)
-        return Loaded(model, gguf.format, gguf.made, gguf.seconds)
+    """Load the model at `wanted.path`, whatever its format; close it, or use it as a context manager.
+
+    Verifiers are asked about it and about every adapter before a byte is read (`hub_before_load`, for "run").
+    """
+    with ExitStack() as failed:
+        with ExitStack() as verified:
+            for path in (wanted.path, *(adapter.path for adapter in wanted.lora)):
+                verified.enter_context(loading(path, "run"))
+            for adapter in wanted.lora:
+                _refuse_damaged_adapter(adapter.path)
+            with as_gguf(
+                wanted.path, way=wanted.bridge, assume=wanted.assume, pre=wanted.pre, progress=progress
+            ) as gguf:  # the mapping outlives the file's name
+                model = load(gguf.path, gpu_layers=wanted.gpu_layers, lora=wanted.lora)
+                failed.callback(model.close)
+        failed.pop_all()
+    return Loaded(model, gguf.format, gguf.made, gguf.seconds)
 
 
 def _refuse_damaged_adapter(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What hub loads of this package: the inference stage of `hub check`, one forward pass in a process of its own."""
+"""What hub loads of this package: a runtime, whose smoke test is one forward pass in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from hub.hookspecs import hookimpl
-from hub.interface import Finding, Stage
+from hub.interface import Finding, Runtime, Stage
 
 _SECONDS = 600  # a large model is converted and read within this
 
 
-@hookimpl
-def hub_smoke_test(path: Path) -> Finding:
-    """Load the model, compute a few tokens and look at the logits.
+class LlamaCpp:
+    """llama.cpp, by way of llama-cpp-python."""
 
-    In another process: on a model that it does not expect, llama.cpp may end the process it runs in.
-    """
-    if importlib.util.find_spec("llama_cpp") is None:
-        return Finding(Stage.INFERENCE, "SKIP", "llama-cpp-python is not installed; hub runtime install builds it")
-    command = [sys.executable, "-m", "hub_runtime.smoke", str(path)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return Finding(Stage.INFERENCE, "FAIL", f"a forward pass took longer than {_SECONDS} s")
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        return Finding(Stage.INFERENCE, "FAIL", f"llama.cpp ended with code {done.returncode}: {last}")
-    found = json.loads(done.stdout)
-    return Finding(Stage.INFERENCE, found["outcome"], found["detail"])
+    name = "llama.cpp"
+
+    def smoke_test(self, path: Path) -> Finding:
+        """Load the model, compute a few tokens and look at the logits.
+
+        In another process: on a model that it does not expect, llama.cpp may end the process it runs in.
+        """
+        if importlib.util.find_spec("llama_cpp") is None:
+            return Finding(Stage.INFERENCE, "SKIP", "llama-cpp-python is not installed; hub runtime install builds it")
+        command = [sys.executable, "-m", "hub_runtime.smoke", str(path)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            return Finding(Stage.INFERENCE, "FAIL", f"a forward pass took longer than {_SECONDS} s")
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+            return Finding(Stage.INFERENCE, "FAIL", f"llama.cpp ended with code {done.returncode}: {last}")
+        found = json.loads(done.stdout)
+        return Finding(Stage.INFERENCE, found["outcome"], found["detail"])
+
+
+@hookimpl
+def hub_provides() -> Sequence[Runtime]:
+    """The one runtime."""
+    return [LlamaCpp()]
