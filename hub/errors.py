@@ -10,7 +10,8 @@
     |-- UnmappedTensor       a tensor has no place in the target
     |-- TargetExists         writing would replace something and --force was not given
     |-- NotVerified          exit code 1: the result differs from the source
-    `-- BadSignature         exit code 1: unsigned, signed by nobody who is trusted, or not what was signed
+    |-- BadSignature         exit code 1: unsigned, signed by nobody who is trusted, or not what was signed
+    `-- NotAuthentic         exit code 1: an encrypted file does not open: another key, or not what was encrypted
 
 A message is one line: what is wrong, where, what was expected, what to do next.
 """
@@ -102,5 +103,11 @@ class NotVerified(HubError):
 
 class BadSignature(HubError):
     """A model is unsigned, not signed by a key that is trusted for it, or not the files that were signed."""
+
+    exit_code = 1
+
+
+class NotAuthentic(HubError):
+    """An encrypted file does not open with this key, or is not what was encrypted; nothing was written."""
 
     exit_code = 1

@@ -1,9 +1,10 @@
 """The logic behind the commands that look: summaries, statistics, stages, verdicts, differences."""
 
+from hub.inspection._canonical import canonical
 from hub.inspection._check import CheckReport, check
 from hub.inspection._content import Remark
 from hub.inspection._diff import Counts, DiffReport, Side, TensorDifference, diff
-from hub.inspection._facts_diff import FactDifference
+from hub.inspection._facts_diff import FactDifference, compare_config_facts, tokenizer_facts
 from hub.inspection._files import size_on_disk, stored_files
 from hub.inspection._installed import FormatLine, FormatList, PluginList, list_formats, list_plugins
 from hub.inspection._numbers import counted, short_bytes, short_count
@@ -45,7 +46,9 @@ __all__ = [
     "TensorList",
     "TokenizerSummary",
     "ValidationReport",
+    "canonical",
     "check",
+    "compare_config_facts",
     "counted",
     "diff",
     "list_formats",
@@ -62,5 +65,6 @@ __all__ = [
     "stored_files",
     "summarize",
     "summarize_path",
+    "tokenizer_facts",
     "validate",
 ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hub.architectures import family, usual
 from hub.errors import UsageError
+from hub.inspection._canonical import canonical
 from hub.inspection._facts_diff import FactDifference, compare_facts
 from hub.inspection._numbers import counted
 from hub.inspection._threads import in_order
@@ -128,19 +128,10 @@ def diff(
 
 def _pairs(a: Model, b: Model) -> list[Pair]:
     """Tensors of the same canonical name; a tie on one side meets the copy on the other."""
-    (left, ties_a), (right, ties_b) = _canonical(a), _canonical(b)
+    (left, ties_a), (right, ties_b) = canonical(a), canonical(b)
     left |= {alias: left[of] for alias, of in ties_a.items() if alias in right and of in left}
     right |= {alias: right[of] for alias, of in ties_b.items() if alias in left and of in right}
     return [(name, left.get(name), right.get(name)) for name in [*left, *(n for n in right if n not in left)]]
-
-
-def _canonical(model: Model) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and ties under the names that the family's table has; as they are where there is no table."""
-    known = family(model.config) if model.naming == "hf" else None
-    if known is None:
-        return dict(model.tensors), dict(model.ties)
-    ties = {known.normal(alias): known.normal(of) for alias, of in model.ties.items()}
-    return {t.name: t for _, t in usual(known, model.tensors)}, ties
 
 
 def _nbytes(pair: Pair) -> int:

@@ -49,8 +49,8 @@ class FactDifference:
 
 def compare_facts(a: Model, b: Model, same_format: str | None) -> list[FactDifference]:
     """What `a` and `b` say differently; `same_format` names the format when it is the same on both sides."""
-    found = [*_configs(a.config, b.config)]
-    found += _section("tokenizer", compare_tokenizers(a.tokenizer.get(), b.tokenizer.get()), _changes_ids)
+    found = [*compare_config_facts(a.config, b.config)]
+    found += tokenizer_facts(compare_tokenizers(a.tokenizer.get(), b.tokenizer.get()))
     found += _section("metadata", compare_mappings(_card(a), _card(b)), lambda _: False, _is_scalar)
     found += _section("files", _files(a, b), lambda _: False)
     return found + ([*_own(a, b, same_format)] if same_format else [])
@@ -83,12 +83,18 @@ def _parsed(data: bytes) -> Any:
         return short(data.decode("utf-8", "replace"))
 
 
-def _configs(a: Config, b: Config) -> Iterator[FactDifference]:
+def compare_config_facts(a: Config, b: Config) -> Iterator[FactDifference]:
+    """What two configurations say differently, in canonical terms where their family is known."""
     known = (family(a) or family(b)) if a and b else None
     meant = {*known.required_facts, *known.defaults} if known else set()
     x, y = (known.facts(a), known.facts(b)) if known else (a, b)
     differences = compare_mappings(x, y)
     return _section("config", differences, lambda d: d.key in meant, lambda d: d.key not in TRIFLES)
+
+
+def tokenizer_facts(differences: Sequence[Difference]) -> Iterator[FactDifference]:
+    """Differences of two tokenizers (keys such as `tokenizer.merges[3]`) with what each of them means."""
+    return _section("tokenizer", differences, _changes_ids)
 
 
 def _changes_ids(difference: Difference) -> bool:
