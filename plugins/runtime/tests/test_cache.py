@@ -76,7 +76,7 @@ def test_an_entry_in_use_is_not_removed(cache: Cache) -> None:
     assert keys(cache) == [KEYS[1]]
 
 
-@pytest.mark.parametrize("damage", ["cut", "touched", "gone", "no record", "another's record"])
+@pytest.mark.parametrize("damage", ["cut", "touched", "written to", "gone", "no record", "another's record"])
 def test_a_damaged_entry_is_made_again(cache: Cache, damage: str) -> None:
     put(cache, KEYS[0])
     folder = cache.entries_folder / KEYS[0]
@@ -85,6 +85,11 @@ def test_a_damaged_entry_is_made_again(cache: Cache, damage: str) -> None:
         os.truncate(file, 50)
     elif damage == "touched":
         os.utime(file, (1, 1))
+    elif damage == "written to":
+        before = file.stat()
+        with file.open("r+b") as opened:
+            opened.write(b"x")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     elif damage == "gone":
         file.unlink()
     elif damage == "no record":

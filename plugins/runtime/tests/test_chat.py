@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 
 from hub.errors import UsageError
+from hub_runtime.commands.repl import Repl
 from hub_runtime.conversation import Conversation
 from hub_runtime.engine import LoadedModel, Settings, Slots, load
-from hub_runtime.repl import Repl
 
 Hub = Callable[..., Any]
 SCHEMA = Path(sys.modules["hub_runtime"].__file__ or "").parent / "schemas" / "conversation.json"

@@ -1,10 +1,13 @@
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.errors import UsageError
-from hub_runtime.server import config_of
+from hub_runtime.commands.serve import serve
+from hub_runtime.engine import Adapter
+from hub_runtime.server import Config, config_of
 from hub_runtime.server._keys import Keys
 
 
@@ -39,12 +42,31 @@ def test_a_single_model_needs_no_list(tmp_path: Path) -> None:
         ('port = "http"', "port"),
         ("parallel = 0", "parallel"),
         ("gpu = true\ngpu-layers = 0", "contradict"),
+        ('bridge = "disk"', "bridge"),
         ("port = ", "not TOML"),
     ],
 )
 def test_what_is_no_setting_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         configured(tmp_path, text, models=[Path("a.gguf")])
+
+
+def test_every_flag_is_a_key_and_every_key_a_flag() -> None:
+    flags = signature(serve).parameters.keys() - {"config"}
+    assert {name.replace("_", "-") for name in flags} == {field.alias for field in Config.model_fields.values()}
+
+
+def test_what_to_load_is_as_for_run(tmp_path: Path) -> None:
+    text = 'models = ["a.apr"]\nlora = ["x.gguf=0.5"]\nbridge = "memory"\nassume = ["a=1"]\npre = "gpt-2"\ngpu = false'
+    made = configured(tmp_path, text)
+    wanted = made.wanted(made.models[0])
+    assert wanted.lora == [Adapter(tmp_path / "x.gguf", 0.5)]
+    assert (wanted.path, wanted.bridge, wanted.assume) == (tmp_path / "a.apr", "memory", ("a=1",))
+    assert (wanted.pre, wanted.gpu_layers) == ("gpt-2", 0)
+    assert Config.model_validate_json(made.model_dump_json(by_alias=True)) == made, "replicas get it this way"
+    for one in ("lora", "assume"):
+        with pytest.raises(UsageError, match="one model"):
+            configured(tmp_path, f'models = ["a.apr", "b.apr"]\n{one} = ["x"]')
 
 
 def test_two_models_of_one_name_are_refused() -> None:

@@ -18,12 +18,16 @@ from hub_runtime.bridge._records import Records
 
 DEFAULT_LIMIT = 20 << 30
 _FILE, _ABOUT = "model.gguf", "entry.json"
+_STAMPS = ("mtime_ns", "ctime_ns", "inode")
 _KEY = re.compile(r"[0-9a-f]{32}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One GGUF file: its key, where it lies, what it was made of and when (`time.time`), when it was last used."""
+    """One GGUF file: its key, where it lies, what it was made of and when (`time.time`), when it was last used.
+
+    `mtime_ns`, `ctime_ns` and `inode` are the file's as it was put there: a file that was written to since has others.
+    """
 
     key: str
     path: Path
@@ -31,6 +35,8 @@ class Entry:
     format: str
     nbytes: int
     mtime_ns: int
+    ctime_ns: int
+    inode: int
     made: float
     used: float
 
@@ -69,8 +75,8 @@ class Cache:
             entry = Entry(**about, path=folder / _FILE, used=(folder / _ABOUT).stat().st_mtime)
         except (OSError, ValueError, TypeError):
             return None
-        sound = (stat.st_size, stat.st_mtime_ns, key) == (entry.nbytes, entry.mtime_ns, entry.key)
-        return entry if sound else None
+        as_put = {name: getattr(entry, name) for name in ("nbytes", *_STAMPS)}
+        return entry if entry.key == key and as_put == _stamps(stat) else None
 
     def obtain(self, key: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Entry, Lock, bool]:
         """The entry `key`, a lock that keeps it until closed, and whether it was made now.
@@ -108,7 +114,7 @@ class Cache:
         try:
             about = make(building / _FILE)
             stat = (building / _FILE).stat()
-            about |= {"key": key, "nbytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+            about |= {"key": key, **_stamps(stat)}
             (building / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
             building.rename(self.entries_folder / key)
         finally:
@@ -160,6 +166,12 @@ class Cache:
         return count
 
 
+def _stamps(stat: os.stat_result) -> dict[str, int]:
+    """What tells a file that was put into the cache from one that was changed since."""
+    numbers = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    return {"nbytes": stat.st_size, **dict(zip(_STAMPS, numbers, strict=True))}
+
+
 def about(source: Path, format_name: str, made: float) -> dict[str, Any]:
     """What a maker says of its entry."""
     return {"source": str(source), "format": format_name, "made": made}
@@ -168,5 +180,4 @@ def about(source: Path, format_name: str, made: float) -> dict[str, Any]:
 def as_document(entry: Entry) -> dict[str, Any]:
     """The entry as `hub cache ls --json` shows it."""
     shown = asdict(entry)
-    del shown["mtime_ns"]
-    return shown
+    return {name: value for name, value in shown.items() if name not in _STAMPS}

@@ -14,23 +14,17 @@ if TYPE_CHECKING:
     from hub_runtime.measure import BenchReport
 
 
+@o.takes
 def bench(
     model: o.ModelPath,
-    prompt: Annotated[
-        str | None, typer.Option("--prompt", "-p", help="What to continue; a fixed sentence by default.")
-    ] = None,
+    *,
+    prompt: o.Prompt = None,
     max_tokens: o.MaxTokens = 32,
-    iterations: Annotated[int, typer.Option(min=1, help="Answers that count.")] = 5,
+    iterations: Annotated[int, typer.Option("--iterations", "--measure", min=1, help="Answers that count.")] = 5,
     warmup: Annotated[int, typer.Option(min=0, help="Answers before, that do not.")] = 1,
     output: r.Output = None,
-    threads: o.Threads = None,
-    ctx: o.Ctx = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    lora: o.Lora = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    compute: o.Compute,
+    weights: o.Weights,
     as_json: o.Json = False,
 ) -> None:
     """Measure how fast a model of any format answers.
@@ -42,9 +36,10 @@ def bench(
     from hub_runtime.measure import bench as measured
 
     r.writable(output)
-    want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    settings = BenchSettings(PROMPT if prompt is None else prompt, max_tokens, iterations, warmup, threads, ctx)
-    with o.loading(want, quiet=as_json) as loaded, r.ticking("answer") as tick:
+    settings = BenchSettings(
+        PROMPT if prompt is None else prompt, max_tokens, iterations, warmup, compute.threads, compute.ctx
+    )
+    with o.loading(weights.wanted(model), quiet=as_json) as loaded, r.ticking("answer") as tick:
         report = measured(model, loaded, settings, tick)
     r.publish("bench", report, {}, output, as_json=as_json)
     if not as_json:

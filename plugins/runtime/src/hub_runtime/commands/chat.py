@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,40 +17,38 @@ if TYPE_CHECKING:
 _CTX = 4096
 
 
+@dataclass(frozen=True)
+class _Lively(o.Sampling):
+    """A dialogue is drawn unless it is said otherwise."""
+
+    temperature: o.Temperature = 0.7
+
+
+@o.takes
 def chat(
     model: o.ModelPath,
-    system: Annotated[str | None, typer.Option(help="The system message.")] = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", "-n", min=1, help="Longest answer, tokens.")] = None,
-    temperature: o.Temperature = 0.7,
-    top_k: o.TopK = None,
-    top_p: o.TopP = None,
-    min_p: o.MinP = None,
-    seed: o.Seed = None,
-    repeat_penalty: o.RepeatPenalty = 1.0,
+    *,
+    system: o.System = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", "--n-predict", "--predict", "-n", min=1, help="Longest answer, tokens."),
+    ] = None,
     stop: o.Stop = None,
-    grammar: o.Grammar = None,
-    json_schema: o.JsonSchema = None,
-    threads: o.Threads = None,
-    ctx: o.Ctx = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    lora: o.Lora = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    sampling: _Lively,
+    compute: o.Compute,
+    weights: o.Weights,
     quiet: o.Quiet = False,
 ) -> None:
     """Talk with a model; /help lists what else can be said."""
-    settings = o.sampling(temperature, top_k, top_p, min_p, seed, repeat_penalty, grammar, json_schema)
-    want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    with o.loading(want, quiet=quiet) as loaded:
+    settings = sampling.settings()
+    with o.loading(weights.wanted(model), quiet=quiet) as loaded:
+        from hub_runtime.commands.repl import Repl
         from hub_runtime.conversation import Conversation
         from hub_runtime.engine import Slots
-        from hub_runtime.repl import Repl
 
         _greet(loaded.model, quiet)
-        size = ctx or min(_CTX, loaded.model.n_ctx_train)
-        with loaded.model.context(size, threads=threads) as context:
+        size = compute.ctx or min(_CTX, loaded.model.n_ctx_train)
+        with loaded.model.context(size, threads=compute.threads) as context:
             talk = Conversation(loaded.model, Slots(context, reuse=True), settings, max_tokens, tuple(stop or ()))
             talk.system = system
             Repl(talk, _reader()).run()

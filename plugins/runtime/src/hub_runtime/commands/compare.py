@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 _REQUIRED = ("tokens", "first-token")
 
 
+@o.takes
 def compare(
     models: Annotated[list[Path], typer.Argument(metavar="A B [C...]", help="Models; all are held against the first.")],
+    *,
     prompts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Prompts: one a line, or JSON lines with a prompt.")
     ] = None,
@@ -43,13 +45,8 @@ def compare(
         float | None, typer.Option(min=0.0, metavar="NATS", help="Most mean divergence from the first model.")
     ] = None,
     output: r.Output = None,
-    threads: o.Threads = None,
-    ctx: o.Ctx = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    compute: o.Compute,
+    placed: o.Placed,
     as_json: o.Json = False,
 ) -> int:
     """Compare what models of any format say.
@@ -62,9 +59,9 @@ def compare(
 
     rules = _rules(require, min_agreement, max_mean_kl)
     content = None if text is None else o.read_text(text, "--text")
-    job = CompareJob(_prompts(prompts, prompt), max_tokens, threads, ctx, content, raw)
+    job = CompareJob(_prompts(prompts, prompt), max_tokens, compute.threads, compute.ctx, content, raw)
     r.writable(output)
-    want = o.wanted(models[0], gpu, gpu_layers, None, bridge, assume, pre)
+    want = placed.wanted(models[0])
 
     def loader(path: Path) -> AbstractContextManager[Loaded]:
         return o.loading(replace(want, path=path), quiet=as_json)

@@ -37,21 +37,18 @@ class EmbedReport:
     embeddings: tuple[Embedded, ...]
 
 
+@o.takes
 def embed(
     model: o.ModelPath,
     texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="What to embed.")] = None,
+    *,
     file: Annotated[Path | None, typer.Option(metavar="FILE", help="Embed every line of a file.")] = None,
     pooling: Annotated[
         str | None, typer.Option(metavar="mean|cls|last", help="How to make one vector of all; the model says.")
     ] = None,
     normalize: Annotated[bool, typer.Option("--normalize/--no-normalize", help="Scale to length 1.")] = True,
-    threads: o.Threads = None,
-    ctx: o.Ctx = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    compute: o.Compute,
+    placed: o.Placed,
     as_json: o.Json = False,
 ) -> None:
     """Print the embedding of each text, one line of numbers a text."""
@@ -62,9 +59,8 @@ def embed(
     lines = list(texts or ()) if file is None else o.read_text(file, "--file").splitlines()
     if not lines:
         raise UsageError("no texts", file=file)
-    want = o.wanted(model, gpu, gpu_layers, None, bridge, assume, pre)
-    with o.loading(want, quiet=as_json) as loaded:
-        used, found = _embedded(loaded.model, lines, pooling, normalize, threads, ctx)
+    with o.loading(placed.wanted(model), quiet=as_json) as loaded:
+        used, found = _embedded(loaded.model, lines, pooling, normalize, compute)
     if as_json:
         emit("embed", EmbedReport(model, loaded.format, used, normalize, len(found[0].embedding), found))
         return
@@ -73,14 +69,14 @@ def embed(
 
 
 def _embedded(
-    model: LoadedModel, lines: list[str], pooling: str | None, normalize: bool, threads: int | None, ctx: int | None
+    model: LoadedModel, lines: list[str], pooling: str | None, normalize: bool, compute: o.Compute
 ) -> tuple[str, tuple[Embedded, ...]]:
     """How it was pooled, and the embeddings of `lines`."""
     from hub_runtime.engine import embed as vectors
 
     prompts = [model.vocab.tokenize(line) for line in lines]
-    size = ctx or min(model.n_ctx_train, max(len(p) for p in prompts))
-    with model.context(size, threads=threads, batch=size, embeddings=True, pooling=pooling) as context:
+    size = compute.ctx or min(model.n_ctx_train, max(len(p) for p in prompts))
+    with model.context(size, threads=compute.threads, batch=size, embeddings=True, pooling=pooling) as context:
         made = [tuple(map(float, v)) for v in vectors(context, prompts, normalize=normalize)]
         rows = zip(lines, prompts, made, strict=True)
         return context.pooling, tuple(Embedded(line, len(prompt), vector) for line, prompt, vector in rows)

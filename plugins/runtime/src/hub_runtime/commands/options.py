@@ -1,12 +1,19 @@
-"""Options that several commands share, and what they mean together."""
+"""Options that several commands share, with all their spellings, and what they mean together.
+
+The spellings are ours, llama.cpp's and those of `apr`. A group of options is a dataclass; a command that `takes` groups
+has them as parameters, and typer sees their fields as options of its own.
+"""
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeAlias, TypeVar, get_type_hints
 
 import typer
 
@@ -14,23 +21,30 @@ from hub.cli import Json, ModelPath, progress_bar
 from hub.errors import UsageError
 
 if TYPE_CHECKING:
+    from hub_runtime.bridge import Way
     from hub_runtime.engine import Adapter, Settings
     from hub_runtime.loading import Loaded, Wanted
 
 __all__ = [
-    "Assume", "Bridge", "Ctx", "Gpu", "GpuLayers", "Grammar", "Json", "JsonSchema", "Lora", "MaxTokens", "MinP",
-    "ModelPath", "Pre", "Quiet", "Raw", "RepeatPenalty", "Seed", "Stop", "Temperature", "Threads", "TopK", "TopP",
-    "loading", "read_text", "sampling", "tell", "wanted",
+    "Assume", "Bridge", "Compute", "Ctx", "Gpu", "GpuLayers", "Json", "Lora", "MaxTokens", "ModelPath", "Placed", "Pre",
+    "Prompt", "Quiet", "Raw", "Sampling", "Stop", "System", "Threads", "Weights", "loading", "read_text",
+    "takes", "tell",
 ]  # fmt: skip
 
 Threads: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="Threads to compute with; one fewer than the cores by default.")
+    int | None,
+    typer.Option("--threads", "-t", min=1, help="Threads to compute with; one fewer than the cores by default."),
 ]
-Ctx: TypeAlias = Annotated[int | None, typer.Option("--ctx", "--context-length", min=1, help="Positions to hold.")]
+Ctx: TypeAlias = Annotated[
+    int | None, typer.Option("--ctx", "--ctx-size", "--context-length", "-c", min=1, help="Positions to hold.")
+]
 Gpu: TypeAlias = Annotated[
-    bool | None, typer.Option("--gpu/--no-gpu", help="Whether to use a GPU; by default when there is one.")
+    bool | None, typer.Option("--gpu/--no-gpu", " /--cpu", help="Whether to use a GPU; by default when there is one.")
 ]
-GpuLayers: TypeAlias = Annotated[int | None, typer.Option(min=0, help="How many layers to put on the GPU.")]
+GpuLayers: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--gpu-layers", "--n-gpu-layers", "-ngl", min=0, help="How many layers to put on the GPU."),
+]
 Lora: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="FILE[=SCALE]", help="Apply a LoRA adapter in GGUF (repeatable).")
 ]
@@ -41,80 +55,160 @@ Assume: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="State a missing hyper-parameter (repeatable).")
 ]
 Pre: TypeAlias = Annotated[str | None, typer.Option(metavar="NAME", help="Pre-tokenizer, when the source names none.")]
-MaxTokens: TypeAlias = Annotated[int, typer.Option("--max-tokens", "-n", min=1, help="Tokens to generate at most.")]
-Temperature: TypeAlias = Annotated[float, typer.Option(help="0 takes the likeliest token; more is more varied.")]
+Prompt: TypeAlias = Annotated[
+    str | None, typer.Option("--prompt", "-p", help="What to continue; a fixed sentence by default.")
+]
+System: TypeAlias = Annotated[
+    str | None, typer.Option("--system", "--system-prompt", "-sys", help="The system message, for the chat template.")
+]
+MaxTokens: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--max-tokens", "--n-predict", "--predict", "--tokens", "-n", min=1, help="Tokens to generate at most."
+    ),
+]
+Temperature: TypeAlias = Annotated[
+    float, typer.Option("--temperature", "--temp", help="0 takes the likeliest token; more is more varied.")
+]
 TopK: TypeAlias = Annotated[int | None, typer.Option(min=0, help="Draw among the K likeliest; 40 is usual, 0 is all.")]
 TopP: TypeAlias = Annotated[float | None, typer.Option(help="Draw among the likeliest that sum to P; 0.95 is usual.")]
 MinP: TypeAlias = Annotated[
     float | None, typer.Option(help="Leave out what is less likely than this share of the likeliest; 0.05 by default.")
 ]
-Seed: TypeAlias = Annotated[int | None, typer.Option(help="Repeat a draw; by default each run draws anew.")]
+Seed: TypeAlias = Annotated[
+    int | None, typer.Option("--seed", "-s", help="Repeat a draw; by default each run draws anew.")
+]
 RepeatPenalty: TypeAlias = Annotated[float, typer.Option(help="Weaken tokens among the last 64; 1 does not.")]
-Stop: TypeAlias = Annotated[list[str] | None, typer.Option(help="Stop before this text (repeatable).")]
+Stop: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--stop", "--reverse-prompt", "-r", help="Stop before this text (repeatable).")
+]
 Grammar: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Keep to a GBNF grammar whose first rule is root.")
+    str | None,
+    typer.Option(
+        "--grammar", "--grammar-file", metavar="FILE", help="Keep to a GBNF grammar whose first rule is root."
+    ),
 ]
 JsonSchema: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Answer with JSON that fits a schema; a file, or the schema itself.")
-]
+    str | None,
+    typer.Option(
+        "--json-schema", "--json-schema-file", "-j", metavar="FILE",
+        help="Answer with JSON that fits a schema; a file, or the schema itself.",
+    ),
+]  # fmt: skip
 Raw: TypeAlias = Annotated[
     bool, typer.Option("--raw", help="Give the model the text as it stands, without its chat template.")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the text alone.")]
 
 
-def wanted(
-    model: Path, gpu: bool | None, gpu_layers: int | None, lora: Sequence[str] | None, bridge: str,
-    assume: Sequence[str] | None, pre: str | None,
-) -> Wanted:  # fmt: skip
-    """What to load, of the options as given. `UsageError` when they contradict each other."""
-    from hub_runtime.loading import Wanted
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """How to compute."""
 
-    if bridge not in ("cache", "memory"):
-        raise UsageError(f"--bridge is cache or memory, not {bridge!r}")
-    if gpu is False and gpu_layers:
-        raise UsageError(f"--gpu-layers {gpu_layers} contradicts --no-gpu")
-    if gpu is True and gpu_layers == 0:
-        raise UsageError("--gpu-layers 0 contradicts --gpu")
-    layers = gpu_layers if gpu_layers is not None else {None: None, True: -1, False: 0}[gpu]
-    adapters = [_adapter(text) for text in lora or ()]
-    return Wanted(model, layers, adapters, "memory" if bridge == "memory" else "cache", assume or (), pre)
+    threads: Threads = None
+    ctx: Ctx = None
 
 
-def _adapter(text: str) -> Adapter:
-    from hub_runtime.engine import Adapter
+@dataclass(frozen=True)
+class Placed:
+    """Where the weights go, and what the source does not say."""
 
-    path, equals, scale = text.rpartition("=")
-    try:
-        return Adapter(Path(path), float(scale)) if equals else Adapter(Path(text))
-    except ValueError:
-        return Adapter(Path(text))
+    gpu: Gpu = None
+    gpu_layers: GpuLayers = None
+    bridge: Bridge = "cache"
+    assume: Assume = None
+    pre: Pre = None
+
+    def wanted(self, model: Path) -> Wanted:
+        """What to load. `UsageError` when the options contradict each other."""
+        from hub_runtime.loading import Wanted, layers
+
+        if self.bridge not in ("cache", "memory"):
+            raise UsageError(f"--bridge is cache or memory, not {self.bridge!r}")
+        way: Way = "memory" if self.bridge == "memory" else "cache"
+        count = layers(self.gpu, self.gpu_layers)
+        return Wanted(model, count, self._adapters(), way, self.assume or (), self.pre)
+
+    def _adapters(self) -> Sequence[Adapter]:
+        return ()
 
 
-def sampling(
-    temperature: float, top_k: int | None, top_p: float | None, min_p: float | None, seed: int | None,
-    repeat_penalty: float, grammar: str | None = None, json_schema: str | None = None,
-) -> Settings:  # fmt: skip
-    """How tokens are chosen, of the options as given.
+@dataclass(frozen=True)
+class Weights(Placed):
+    """The same, with adapters."""
 
-    `UsageError` for one that has no effect. A seed has none at temperature 0 either, but it promises what holds there
-    anyhow: the same text again.
-    """
-    from hub_runtime.engine import Settings
+    lora: Lora = None
 
-    given = {"top_k": top_k, "top_p": top_p, "min_p": min_p}
-    cuts = {name: value for name, value in given.items() if value is not None}
-    if temperature == 0 and cuts:
-        flag = next(iter(cuts)).replace("_", "-")
-        raise UsageError(f"--{flag} has no effect at temperature 0", hint="add --temperature")
-    return Settings(
-        temperature=temperature,
-        seed=seed,
-        repeat_penalty=repeat_penalty,
-        grammar=None if grammar is None else read_text(grammar, "--grammar"),
-        json_schema=None if json_schema is None else _schema(json_schema),
-        **cuts,  # type: ignore[arg-type]  # each has the type of its field
-    )
+    def _adapters(self) -> Sequence[Adapter]:
+        from hub_runtime.engine import Adapter
+
+        return [Adapter.parse(text) for text in self.lora or ()]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen."""
+
+    temperature: Temperature = 0.0
+    top_k: TopK = None
+    top_p: TopP = None
+    min_p: MinP = None
+    seed: Seed = None
+    repeat_penalty: RepeatPenalty = 1.0
+    grammar: Grammar = None
+    json_schema: JsonSchema = None
+
+    def settings(self) -> Settings:
+        """The engine's settings. `UsageError` for an option that has no effect.
+
+        A seed has none at temperature 0 either, but it promises what holds there anyhow: the same text again.
+        """
+        from hub_runtime.engine import Settings
+
+        given = {"top_k": self.top_k, "top_p": self.top_p, "min_p": self.min_p}
+        cuts = {name: value for name, value in given.items() if value is not None}
+        if self.temperature == 0 and cuts:
+            flag = next(iter(cuts)).replace("_", "-")
+            raise UsageError(f"--{flag} has no effect at temperature 0", hint="add --temperature")
+        return Settings(
+            temperature=self.temperature,
+            seed=self.seed,
+            repeat_penalty=self.repeat_penalty,
+            grammar=None if self.grammar is None else read_text(self.grammar, "--grammar"),
+            json_schema=None if self.json_schema is None else _schema(self.json_schema),
+            **cuts,  # type: ignore[arg-type]  # each has the type of its field
+        )
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def takes(command: Callable[P, R]) -> Callable[..., R]:
+    """`command` as typer is to see it: the fields of a dataclass among its parameters are options of their own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    seen: list[inspect.Parameter] = []
+    for one in inspect.signature(command).parameters.values():
+        if one.name not in groups:
+            seen.append(one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[one.name]))
+            continue
+        own = get_type_hints(groups[one.name], include_extras=True)
+        seen += [_parameter(f.name, own[f.name], f.default) for f in fields(groups[one.name])]
+
+    @wraps(command)
+    def spread(**given: Any) -> R:
+        for name, kind in groups.items():
+            given[name] = kind(**{f.name: given.pop(f.name) for f in fields(kind)})
+        return command(**given)  # type: ignore[call-arg]  # what typer gives has the names of `seen`
+
+    spread.__signature__ = inspect.Signature(seen)  # type: ignore[attr-defined]  # it may be set, says PEP 362
+    spread.__annotations__ = {one.name: one.annotation for one in seen}
+    return spread
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _schema(text: str) -> str:

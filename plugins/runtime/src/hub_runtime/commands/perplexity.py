@@ -13,20 +13,20 @@ from hub_runtime.commands import options as o
 from hub_runtime.commands import reporting as r
 
 
+@o.takes
 def perplexity(
     model: o.ModelPath,
+    *,
     text: Annotated[Path, typer.Option("--text", "-f", metavar="FILE", help="The text to score, UTF-8.")],
     window: Annotated[
-        int | None, typer.Option("--ctx", "--window", min=4, help="Tokens that are read together; 512 by default.")
+        int | None,
+        typer.Option(
+            "--ctx", "--ctx-size", "--window", "-c", min=4, help="Tokens that are read together; 512 by default."
+        ),
     ] = None,
     output: r.Output = None,
     threads: o.Threads = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    lora: o.Lora = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    weights: o.Weights,
     as_json: o.Json = False,
 ) -> None:
     """Measure how surprised a model is by a text.
@@ -39,8 +39,7 @@ def perplexity(
         raise UsageError("no such text", file=text)
     content = o.read_text(text, "--text")
     r.writable(output)
-    want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    with o.loading(want, quiet=as_json) as loaded, r.ticking("window") as tick:
+    with o.loading(weights.wanted(model), quiet=as_json) as loaded, r.ticking("window") as tick:
         report = measured(model, loaded, text, content, window, threads, tick)
     r.publish("perplexity", report, {}, output, as_json=as_json)
     if not as_json:

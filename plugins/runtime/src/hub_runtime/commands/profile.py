@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 Ms: TypeAlias = float | None
 
 
+@o.takes
 def profile(
     model: o.ModelPath,
-    prompt: Annotated[
-        str | None, typer.Option("--prompt", "-p", help="What to continue; a fixed sentence by default.")
-    ] = None,
+    *,
+    prompt: o.Prompt = None,
     max_tokens: o.MaxTokens = 32,
-    iterations: Annotated[int, typer.Option(min=1, help="Answers that count.")] = 10,
+    iterations: Annotated[int, typer.Option("--iterations", "--measure", min=1, help="Answers that count.")] = 10,
     warmup: Annotated[int, typer.Option(min=0, help="Answers before, that do not.")] = 1,
     output: Annotated[
         Path | None,
@@ -42,14 +42,8 @@ def profile(
     assert_memory: Annotated[
         float | None, typer.Option(min=0.0, metavar="MIB", help="Most resident memory at its peak.")
     ] = None,
-    threads: o.Threads = None,
-    ctx: o.Ctx = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    lora: o.Lora = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    compute: o.Compute,
+    weights: o.Weights,
     as_json: o.Json = False,
 ) -> int:
     """Show where the time of an answer goes.
@@ -68,9 +62,10 @@ def profile(
     if max_tokens == 1 and any(limit.measure in ("p50", "p95", "p99", "throughput") for limit in limits):
         raise UsageError("with --max-tokens 1 there is no gap between tokens to assert anything of")
     r.writable(output)
-    want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    settings = BenchSettings(PROMPT if prompt is None else prompt, max_tokens, iterations, warmup, threads, ctx)
-    with o.loading(want, quiet=as_json) as loaded, r.ticking("answer") as tick:
+    settings = BenchSettings(
+        PROMPT if prompt is None else prompt, max_tokens, iterations, warmup, compute.threads, compute.ctx
+    )
+    with o.loading(weights.wanted(model), quiet=as_json) as loaded, r.ticking("answer") as tick:
         report = profiled(model, loaded, settings, limits, tick)
     views = {".svg": lambda: flame_chart(report), **dict.fromkeys((".html", ".htm"), lambda: profile_page(report))}
     r.publish("profile", report, views, output, as_json=as_json)

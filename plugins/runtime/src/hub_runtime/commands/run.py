@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from hub_runtime.answering import Job
 
 
+@o.takes
 def run(
     model: o.ModelPath,
+    *,
     text: Annotated[str | None, typer.Argument(metavar="[PROMPT]", help="What to continue; or --prompt.")] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="What to continue; - reads stdin.")] = None,
     batch: Annotated[
@@ -25,25 +27,12 @@ def run(
     ] = None,
     parallel: Annotated[int | None, typer.Option(min=1, help="How many of a batch at once; 8 by default.")] = None,
     raw: o.Raw = False,
-    system: Annotated[str | None, typer.Option(help="The system message, for the model's chat template.")] = None,
+    system: o.System = None,
     max_tokens: o.MaxTokens = 128,
-    temperature: o.Temperature = 0.0,
-    top_k: o.TopK = None,
-    top_p: o.TopP = None,
-    min_p: o.MinP = None,
-    seed: o.Seed = None,
-    repeat_penalty: o.RepeatPenalty = 1.0,
     stop: o.Stop = None,
-    grammar: o.Grammar = None,
-    json_schema: o.JsonSchema = None,
-    threads: o.Threads = None,
-    ctx: o.Ctx = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    lora: o.Lora = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    sampling: o.Sampling,
+    compute: o.Compute,
+    weights: o.Weights,
     stream: Annotated[
         bool | None, typer.Option("--stream/--no-stream", help="Print text as it comes; by default on a terminal.")
     ] = None,
@@ -55,10 +44,8 @@ def run(
 
     if as_json and (stream or quiet):
         raise UsageError(f"--{'stream' if stream else 'quiet'} has no effect with --json")
-    settings = o.sampling(temperature, top_k, top_p, min_p, seed, repeat_penalty, grammar, json_schema)
-    common = Asked("", settings, max_tokens, tuple(stop or ()))
-    want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    job = Job(want, common, threads, ctx, raw=raw, system=system)
+    common = Asked("", sampling.settings(), max_tokens, tuple(stop or ()))
+    job = Job(weights.wanted(model), common, compute.threads, compute.ctx, raw=raw, system=system)
     if batch is not None:
         return _batch(job, batch, (text, prompt), stream, parallel, quiet, as_json)
     if parallel is not None:

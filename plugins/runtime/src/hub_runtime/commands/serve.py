@@ -16,10 +16,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[int | None, typer.Option("--port", "-p", help="Port; 8080 by default, 0 takes a free one.")] = None,
     threads: o.Threads = None,
-    parallel: Annotated[int | None, typer.Option(help="Requests answered at once; 4 by default.")] = None,
+    parallel: Annotated[
+        int | None, typer.Option("--parallel", "-np", help="Requests answered at once; 4 by default.")
+    ] = None,
     ctx: Annotated[
         int | None,
-        typer.Option("--ctx", "--context-length", help="Positions of one request; the model's, at most 4096."),
+        typer.Option(
+            "--ctx", "--ctx-size", "--context-length", "-c", help="Positions of one request; the model's, at most 4096."
+        ),
     ] = None,
     queue: Annotated[int | None, typer.Option(help="Requests that wait before others are refused; 64.")] = None,
     pooling: Annotated[
@@ -27,6 +31,12 @@ def serve(
     ] = None,
     gpu: o.Gpu = None,
     gpu_layers: o.GpuLayers = None,
+    lora: o.Lora = None,
+    bridge: Annotated[
+        str | None, typer.Option(metavar="cache|memory", help="Where the GGUF made of another format goes; cache.")
+    ] = None,
+    assume: o.Assume = None,
+    pre: o.Pre = None,
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Ask for one of the API keys in FILE, one a line.")
     ] = None,
@@ -34,7 +44,10 @@ def serve(
         int | None, typer.Option(help="Processes that share the work; one that dies is started again. 1 by default.")
     ] = None,
     traces: Annotated[
-        str | None, typer.Option(metavar="URL", help="Send OpenTelemetry traces to this OTLP/HTTP address.")
+        str | None,
+        typer.Option(
+            "--traces", "--otlp-endpoint", metavar="URL", help="Send OpenTelemetry traces to this OTLP/HTTP address."
+        ),
     ] = None,
     drain_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long SIGTERM waits for answers under way; 30.")
@@ -45,6 +58,8 @@ def serve(
     Endpoints: /v1/completions, /v1/chat/completions, /v1/embeddings, /v1/models, /health, /metrics. A request without
     "model" goes to the first. The log is JSON lines on standard error.
     """
+    if models and models[0] == Path("run") and not models[0].exists():  # as `apr` spells it
+        models = models[1:]
     flags = {name: value for name, value in locals().items() if name != "config"}
     from hub_runtime.server import config_of
     from hub_runtime.server import serve as run

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from hub_runtime.measure import TraceComparison, TraceReport
 
 
+@o.takes
 def trace(
     model: o.ModelPath,
+    *,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="What the model reads.")],
     output: Annotated[
         Path | None,
@@ -32,20 +34,17 @@ def trace(
     raw: o.Raw = False,
     memory_profile: Annotated[bool, typer.Option("--memory-profile", help="Add where memory goes.")] = False,
     compare: Annotated[
-        Path | None, typer.Option(metavar="OTHER", help="Trace another model too and find where they part.")
+        Path | None,
+        typer.Option(
+            "--compare", "--reference", metavar="OTHER", help="Trace another model too and find where they part."
+        ),
     ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(min=0.0, metavar="X", help="With --compare: apart by X of its length is no departure."),
     ] = None,
-    threads: o.Threads = None,
-    ctx: o.Ctx = None,
-    gpu: o.Gpu = None,
-    gpu_layers: o.GpuLayers = None,
-    lora: o.Lora = None,
-    bridge: o.Bridge = "cache",
-    assume: o.Assume = None,
-    pre: o.Pre = None,
+    compute: o.Compute,
+    weights: o.Weights,
     as_json: o.Json = False,
 ) -> int:
     """Look at one pass, layer by layer.
@@ -61,8 +60,8 @@ def trace(
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise UsageError("--html writes .html", file=html)
     r.writable(output, html)
-    want = o.wanted(model, gpu, gpu_layers, lora, bridge, assume, pre)
-    settings = TraceSettings(prompt, threads, ctx, memory_profile, raw)
+    want = weights.wanted(model)
+    settings = TraceSettings(prompt, compute.threads, compute.ctx, memory_profile, raw)
     if compare is None:
         with o.loading(want, quiet=as_json) as loaded:
             report = traced(model, loaded, settings)

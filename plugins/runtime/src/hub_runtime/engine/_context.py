@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hub.errors import HubError, UsageError
 from hub_runtime.engine._devices import default_threads
-from hub_runtime.engine._library import LOG, library, returning_address
+from hub_runtime.engine._library import LOG, ONE_AT_A_TIME, library, returning_address
 
 if TYPE_CHECKING:
     from hub_runtime.engine._model import LoadedModel
@@ -116,10 +116,11 @@ class Context:
         if on_node is not None:
             self._callback = self._c.ggml_backend_sched_eval_callback(lambda tensor, ask, _: on_node(tensor, ask))
             params.cb_eval = self._callback
-        LOG.lines.clear()
-        handle = self._c.llama_init_from_model(model.handle, params)
-        if not handle:
-            raise HubError(f"llama.cpp makes no context of {ctx} positions: {LOG.reasons()}", file=model.path)
+        with ONE_AT_A_TIME:
+            LOG.lines.clear()
+            handle = self._c.llama_init_from_model(model.handle, params)
+            if not handle:
+                raise HubError(f"llama.cpp makes no context of {ctx} positions: {LOG.reasons()}", file=model.path)
         self._free = ExitStack()
         self._free.callback(self._c.llama_free, handle)
         self.handle: int = handle

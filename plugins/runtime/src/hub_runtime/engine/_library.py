@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections import deque
 from functools import cache
 from typing import Any
@@ -49,6 +50,10 @@ class Log:
 
 LOG = Log()
 
+# Models are loaded and contexts made one at a time, whatever the threads of this process do: llama.cpp's log, which
+# says why it refuses something, is one for the process, and so is what its backends set up at first use.
+ONE_AT_A_TIME = threading.RLock()
+
 
 @cache
 def returning_address(name: str) -> Any:
@@ -58,9 +63,22 @@ def returning_address(name: str) -> Any:
     return function
 
 
-@cache
 def library() -> Any:
     """The module of llama.cpp's C functions; `HubError` when llama-cpp-python is not installed or does not load."""
+    return _started.get("library") or _start()
+
+
+_started: dict[str, Any] = {}
+
+
+def _start() -> Any:
+    with ONE_AT_A_TIME:  # a second callback for the log would free the first while llama.cpp still calls it
+        if "library" not in _started:
+            _started["library"] = _imported()
+        return _started["library"]
+
+
+def _imported() -> Any:
     try:
         import llama_cpp.llama_cpp as found
     except ImportError as error:

@@ -14,7 +14,7 @@ from typing import Any
 from hub.errors import UnsupportedFile, UsageError
 from hub_runtime.engine._context import Context, NodeCallback
 from hub_runtime.engine._devices import gpu_layers as layers_on_gpu
-from hub_runtime.engine._library import LOG, library
+from hub_runtime.engine._library import LOG, ONE_AT_A_TIME, library
 from hub_runtime.engine._template import ChatTemplate
 from hub_runtime.engine._vocab import Vocab
 
@@ -25,6 +25,15 @@ class Adapter:
 
     path: Path
     scale: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> Adapter:
+        """The adapter that "FILE" or "FILE=SCALE" says."""
+        path, _, scale = text.rpartition("=")
+        try:
+            return cls(Path(path), float(scale)) if path else cls(Path(text))
+        except ValueError:
+            return cls(Path(text))
 
 
 class LoadedModel:
@@ -159,9 +168,14 @@ def load(path: Path | str, *, gpu_layers: int | None = None, lora: Sequence[Adap
     `gpu_layers`: None puts all layers on the GPU when there is one, 0 none, -1 all; asking for some where there is no
     GPU is a `UsageError`. `lora` are adapters that every context applies. llama.cpp aborts the process on some damaged
     files: pass only what hub's own reader accepted (`hub_runtime.bridge.as_gguf`). `UnsupportedFile` when llama.cpp
-    refuses the model.
+    refuses the model. Threads that load at the same time wait for each other.
     """
-    c, path = library(), Path(path)
+    with ONE_AT_A_TIME:
+        return _load(Path(path), gpu_layers, lora)
+
+
+def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter]) -> LoadedModel:
+    c = library()
     layers = layers_on_gpu(gpu_layers)
     params = c.llama_model_default_params()
     params.n_gpu_layers = layers

@@ -5,19 +5,22 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hub.errors import UsageError
+from hub_runtime.engine import Adapter
+from hub_runtime.loading import Wanted, layers
 
 
 class Config(BaseModel):
     """All settings of the server; the configuration file's keys are these names with "-" for "_".
 
     `ctx` are the positions of one request (None: the model's own, at most 4096); `parallel` requests are answered at
-    once and `queue` more wait. `pooling` makes a generating model give embeddings too. `traces` is an
-    OTLP/HTTP address. `drain_timeout` in seconds.
+    once and `queue` more wait. `pooling` makes a generating model give embeddings too. `lora` ("FILE[=SCALE]"),
+    `assume` and `pre` are as for `hub run`, and for a single model. `traces` is an OTLP/HTTP address. `drain_timeout`
+    in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda n: n.replace("_", "-"))
@@ -31,6 +34,10 @@ class Config(BaseModel):
     queue: int = Field(default=64, ge=0, le=1_000_000)
     gpu: bool | None = None
     gpu_layers: int | None = Field(default=None, ge=0)
+    lora: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    bridge: Literal["cache", "memory"] = "cache"
+    assume: tuple[str, ...] = ()
+    pre: str | None = None
     pooling: Literal["mean", "cls", "last"] | None = None
     api_key_file: Path | None = None
     replicas: int = Field(default=1, ge=1, le=64)
@@ -39,14 +46,16 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.gpu is not None and self.gpu_layers is not None and self.gpu != (self.gpu_layers > 0):
-            raise ValueError("gpu and gpu-layers contradict each other")
+        layers(self.gpu, self.gpu_layers)
+        for name in ("lora", "assume", "pre") if len(self.models) > 1 else ():
+            if getattr(self, name):
+                raise ValueError(f"{name} is for one model, and {len(self.models)} are served")
         return self
 
-    @property
-    def layers(self) -> int | None:
-        """Layers on the GPU, as `hub_runtime.engine.load` takes them."""
-        return self.gpu_layers if self.gpu_layers is not None else {None: None, True: -1, False: 0}[self.gpu]
+    def wanted(self, model: Path) -> Wanted:
+        """What to load for `model`."""
+        adapters = [Adapter.parse(text) for text in self.lora]
+        return Wanted(model, layers(self.gpu, self.gpu_layers), adapters, self.bridge, self.assume, self.pre)
 
     @property
     def names(self) -> list[str]:
@@ -55,7 +64,7 @@ class Config(BaseModel):
 
 
 # Keys whose value is a path, relative to the configuration file.
-_PATHS = ("models", "api-key-file")
+_PATHS = ("models", "api-key-file", "lora")
 
 
 def config_of(flags: Mapping[str, Any], file: Path | None) -> Config:
@@ -64,7 +73,7 @@ def config_of(flags: Mapping[str, Any], file: Path | None) -> Config:
     `UsageError` for unknown keys, wrong values, models of one name.
     """
     given = _read(file) if file is not None else {}
-    given |= {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, ())}
+    given |= {name.replace("_", "-"): value for name, value in flags.items() if value not in (None, (), [])}
     try:
         made = Config.model_validate(given)
     except ValidationError as error:
@@ -84,9 +93,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageError(f"the configuration cannot be read: {error.strerror}", file=file) from error
     for key in _PATHS:
         if isinstance(found.get(key), str):
-            found[key] = file.parent / found[key]
+            found[key] = str(file.parent / found[key])
         elif isinstance(found.get(key), list):
-            found[key] = [file.parent / item if isinstance(item, str) else item for item in found[key]]
+            found[key] = [str(file.parent / item) if isinstance(item, str) else item for item in found[key]]
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 from hub.errors import UsageError
 from hub_runtime.engine import Context, Generation, LoadedModel, Request, Slots
-from hub_runtime.loading import Wanted, load_any
+from hub_runtime.loading import load_any
 from hub_runtime.server._answer import Answer, Part, Piece
 from hub_runtime.server._config import Config
 from hub_runtime.server._errors import busy, invalid, unavailable
@@ -28,8 +28,6 @@ T = TypeVar("T")
 _USUAL_CTX = 4096
 # A prompt waits for another that is being read when it begins with so many tokens of it, and with half of its own.
 _WORTH_WAITING = 32
-# One model is loaded at a time: llama.cpp's log, which says why one is refused, belongs to the whole process.
-_LOADING = threading.Lock()
 
 
 class Engine:
@@ -122,8 +120,7 @@ class Engine:
     def _live(self) -> None:
         try:
             with ExitStack() as stack:
-                with _LOADING:
-                    self._load(stack)
+                self._load(stack)
                 self._become("ready")
                 while self._running or self.inbox.wait():
                     if self.inbox.closed:
@@ -146,7 +143,7 @@ class Engine:
 
     def _load(self, stack: ExitStack) -> None:
         log("model_loading", model=self.name, path=str(self.path))
-        loaded = stack.enter_context(load_any(Wanted(self.path, gpu_layers=self.config.layers)))
+        loaded = stack.enter_context(load_any(self.config.wanted(self.path)))
         self.model = model = loaded.model
         self.ctx = self._positions(model)
         pooled = any(key.endswith(".pooling_type") and value != "0" for key, value in model.metadata.items())
