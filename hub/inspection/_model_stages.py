@@ -87,7 +87,11 @@ def _stated(known: Family, model: Model) -> Iterator[str]:
 
 def _spare_rows(model: Model) -> int:
     """Rows of padding: more rows than `vocab_size`, where that is what the tokenizer has; 0 otherwise."""
-    size, table, tokenizer = model.config.fact("vocab_size", int), embedding(model), model.tokenizer.get()
+    size, table = model.config.fact("vocab_size", int), embedding(model)
+    try:
+        tokenizer = model.tokenizer.get()
+    except HubError:  # stage 7 says so
+        return 0
     if size is None or table is None or tokenizer is None or size != len(tokenizer):
         return 0
     return max(0, table.shape[0] - size)

@@ -8,7 +8,9 @@ from hub.errors import HubError
 from hub.inspection._embedding import embedding
 from hub.inspection._stages import StageResult, faulty, result
 from hub.interface import Stage
-from hub.ir import Model, Tokenizer
+from hub.ir import Model, Tokenizer, TokenType
+
+UNUSED = TokenType.UNUSED
 
 
 def tokenizer_stage(model: Model) -> StageResult:
@@ -59,8 +61,16 @@ def _merges(tokenizer: Tokenizer) -> Iterator[str]:
 
 def _rows(tokenizer: Tokenizer, model: Model) -> Iterator[str]:
     table = embedding(model)
-    if table is not None and len(tokenizer) > table.shape[0]:
+    if table is not None and _used(tokenizer) > table.shape[0]:
         yield f"{len(tokenizer)} tokens, but {table.name} has {table.shape[0]} rows"
+
+
+def _used(tokenizer: Tokenizer) -> int:
+    """Tokens without the unused ones at the end, which fill up to what the configuration asks for: stage 8's affair."""
+    n = len(tokenizer)
+    while tokenizer.types and n and len(tokenizer.types) == len(tokenizer) and tokenizer.types[n - 1] == UNUSED:
+        n -= 1
+    return n
 
 
 def _padding(tokenizer: Tokenizer, model: Model) -> str:

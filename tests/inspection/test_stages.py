@@ -116,6 +116,19 @@ def test_a_tokenizer_that_cannot_be_read_fails(make: Make) -> None:
     assert tokenizer_stage(make(tokenizer=Lazy(broken))).outcome == "FAIL"
 
 
+def test_a_tokenizer_that_cannot_be_read_is_no_fault_of_the_configuration(make: Make) -> None:
+    def broken() -> Tokenizer:
+        raise DamagedFile("no JSON")
+
+    model = make(tokenizer=Lazy(broken))
+    assert config_stage(model).outcome == architecture_stage(model).outcome == "PASS"
+
+
+def test_unused_tokens_at_the_end_need_no_rows(make: Make, tokenizer: Tokenizer) -> None:
+    padded = replace(tokenizer, tokens=(*tokenizer.tokens, "[PAD]"), types=(*[1] * len(tokenizer), 5), scores=None)
+    assert tokenizer_stage(make(tokens=padded)).outcome == "PASS"
+
+
 def test_no_tokenizer_is_skipped(make: Make) -> None:
     assert tokenizer_stage(make(tokens=None)).outcome == "SKIP"
 

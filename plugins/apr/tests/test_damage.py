@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(30)
 
 F32, U8 = 0, 7
 HUGE = (1 << 64) - 1
+ZEROS = bytes(200_000_000)
 LIMIT = 100 << 20
 
 
@@ -285,6 +286,11 @@ def test_a_packed_tensor_that_lies_about_its_size(write: Write) -> None:
     assert any("do not hold" in f.detail for f in APR().validate(path) if f.outcome == "FAIL")
 
 
+def test_a_small_frame_that_unpacks_to_much_is_refused(forge: Forge) -> None:
+    bomb = zstandard.ZstdCompressor().compress(ZEROS)
+    refused(forge(bomb, header={"flags": 0x0402}), "is unpacked to at most")
+
+
 def v1(payload: bytes, *, uncompressed: int, compression: int, metadata: bytes = b"\x80") -> bytes:
     head = struct.pack(
         "<4sBBHIIIBBB9s", b"APRN", 1, 0, 1, len(metadata), len(payload), uncompressed, compression, 0, 0, b""
@@ -293,7 +299,6 @@ def v1(payload: bytes, *, uncompressed: int, compression: int, metadata: bytes =
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
-ZEROS = bytes(200_000_000)
 BOMBS = {
     "zstd longer than announced": (zstandard.ZstdCompressor().compress(ZEROS), 1000, 1),
     "zstd shorter than announced": (zstandard.ZstdCompressor().compress(b"1"), 1000, 1),

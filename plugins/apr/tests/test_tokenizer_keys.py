@@ -81,15 +81,24 @@ def test_float32_scores_are_spelled_short() -> None:
     assert own_tokenizer(keys, HERE).scores == [score]
 
 
+IDS = {"bos": 99, "eos": 2}  # an id that no token has is for `hub check` to name
+
+
 def test_keys_of_others() -> None:
     told = foreign_tokenizer(
         {"tokenizer.vocabulary": ["a", "b", 7, "c"], "tokenizer.merges": ["a b"], "tokenizer.pre_type": "qwen2",
          "tokenizer.eos_token_id": 2, "tokenizer.bos_token_id": 99, "chat_template": "t"}
     )  # fmt: skip
-    assert told == Tokenizer("bpe", ["a", "b", "c"], merges=["a b"], pre="qwen2", special={"eos": 2}, chat_template="t")
+    assert told == Tokenizer("bpe", ["a", "b", "c"], merges=["a b"], pre="qwen2", special=IDS, chat_template="t")
     assert foreign_tokenizer({"tokenizer.model_type": "BPE"}) is None
     odd = {"tokenizer.scores": ["x"], "tokenizer.token_type": [None], "tokenizer.pre_type": 3, "tokenizer.merges": 5}
     assert foreign_tokenizer({"tokenizer.vocabulary": ["a"], **odd}) == Tokenizer("spm", ["a"])
+
+
+def test_lists_of_different_lengths_are_passed_on() -> None:
+    lists = {"tokenizer.vocabulary": ["a", "b"], "tokenizer.scores": [0.5], "tokenizer.token_type": [1] * 3}
+    told = foreign_tokenizer(lists)
+    assert told == Tokenizer("spm", ["a", "b"], scores=[0.5], types=[1, 1, 1])
 
 
 REST: dict[str, object] = {

@@ -93,6 +93,15 @@ def test_a_file_without_an_architecture_fails_the_metadata(write_gguf: Any) -> N
     assert found[Stage.METADATA].detail == "general.architecture is missing"
 
 
+def test_an_architecture_that_is_no_string_fails_the_metadata(write_gguf: Any) -> None:
+    def fill(writer: Any) -> None:
+        writer.kv_data[0].pop("general.architecture")
+        writer.add_uint32("general.architecture", 7)
+
+    found = findings(write_gguf(fill=fill))
+    assert found[Stage.METADATA].detail == "general.architecture is UINT32, STRING was expected"
+
+
 def test_a_split_file_is_checked_as_a_whole(write_gguf: Any) -> None:
     path: Path = write_gguf(split_max_tensors=1)
     parts = sorted(path.parent.glob("model-*.gguf"))

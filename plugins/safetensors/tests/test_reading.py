@@ -121,7 +121,13 @@ def _same_tensor_twice(path: Path) -> None:
     shutil.copy(path / SHARDS.format(1), path / SHARDS.format(2))
 
 
+def _one_shard_alone(path: Path) -> None:
+    (path / "model.safetensors.index.json").unlink()
+    _drop_a_shard(path)
+
+
 BROKEN = {
+    "one shard without an index": (_one_shard_alone, "1 of 2 shards are missing"),
     "missing shard": (_drop_a_shard, "1 of 2 shards are missing: model-00002-of-00002.safetensors"),
     "index names what is nowhere": (
         _edit_index(lambda m: m.update(ghost=SHARDS.format(1))),
@@ -139,6 +145,7 @@ BROKEN = {
     "two shards, one tensor": (_same_tensor_twice, "holds this tensor too"),
     "config is no JSON": (_write("config.json", "{"), "not JSON"),
     "config is a list": (_write("config.json", "[]"), "a JSON object was expected"),
+    "config says two things": (_write("config.json", '{"hidden_size": 8, "hidden_size": 9}'), "'hidden_size' twice"),
     "config is deep": (_write("config.json", '{"a":' * 10_000), "nests too deep"),
     "config has a long number": (_write("config.json", '{"a":' + "9" * 9_999 + "}"), "beyond all sizes"),
     "hub.json of tomorrow": (_write("hub.json", '{"schema": "hub/99"}'), "another release"),

@@ -47,7 +47,7 @@ def read_model(path: Path) -> Model:
         return legacy_model(opened)
     for part in opened:
         part.check()
-    _distinct(opened)
+    distinct(opened)
     metadata = opened[0].metadata
     if "hub.version" not in metadata:
         return foreign_model(opened)
@@ -60,7 +60,8 @@ def in_order(parts: Sequence[Container]) -> list[tuple[Container, Entry]]:
     return [(part, entry) for part, entries in ordered for entry in entries]
 
 
-def _distinct(parts: Sequence[Container]) -> None:
+def distinct(parts: Sequence[Container]) -> None:
+    """`DamagedFile` when two shards hold a tensor of one name."""
     seen: set[str] = set()
     for part in parts:
         twice = seen.intersection(e.name for e in part.entries)

@@ -140,7 +140,11 @@ def own_tokenizer(metadata: Mapping[str, Any], file: Path) -> Tokenizer:
 
 
 def foreign_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer | None:
-    """The tokenizer that other programs' keys say; None when there is no vocabulary. Odd values count as absent."""
+    """The tokenizer that other programs' keys say; None when there is no vocabulary.
+
+    Values of another type count as absent, as the inference loader has it. Lists of different lengths and ids that no
+    token has are passed on: `hub check` names them.
+    """
     tokens = _items(metadata, _LISTS["tokens"], str)
     if not tokens:
         return None
@@ -155,11 +159,11 @@ def foreign_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer | None:
     return Tokenizer(
         kind=kind,  # type: ignore[arg-type]  # one of the table's values
         tokens=tokens,
-        scores=scores if len(scores) == len(tokens) else None,
-        types=types if len(types) == len(tokens) else None,
+        scores=scores or None,
+        types=types or None,
         merges=merges or None,
         pre=pre if isinstance(pre, str) else None,
-        special={name: i for name, i in ids.items() if type(i) is int and 0 <= i < len(tokens)},
+        special={name: i for name, i in ids.items() if type(i) is int and i >= 0},
         flags={"add_bos": add_bos} if isinstance(add_bos, bool) else {},
         chat_template=template if isinstance(template, str) else None,
     )

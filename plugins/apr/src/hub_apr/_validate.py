@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hub.errors import DamagedFile, HubError
 from hub.interface import Finding, Outcome, Stage
-from hub_apr._read import open_parts, read_model
+from hub_apr._read import distinct, open_parts, read_model
 from hub_apr._shards import is_manifest
 from hub_apr.container import (
     ALIASES,
@@ -81,19 +81,22 @@ def _v2(path: Path) -> Iterator[Finding]:
     for container in containers:
         yield from _container(container)
     if not any(container.problems() for container in containers):
-        yield from _own_keys(path)
+        yield from _whole(path, containers)
 
 
-def _own_keys(path: Path) -> Iterator[Finding]:
-    """What the keys of this plugin say that the file does not bear out; nothing when all is well."""
+def _whole(path: Path, containers: Sequence[Container]) -> Iterator[Finding]:
+    """What shards say against each other, or this plugin's own keys against the file; nothing when all is well."""
+    stage = Stage.INDEX
     try:
+        distinct(containers)
+        stage = Stage.METADATA
         model = read_model(path)
         model.tokenizer.get()
         model.source.get()
         for name in model.files:
             model.files[name]
     except HubError as error:
-        yield _failed(Stage.METADATA, error)
+        yield _failed(stage, error)
 
 
 def _stage_of(path: Path, reached: Stage) -> Stage:

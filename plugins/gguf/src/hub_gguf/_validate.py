@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hub.errors import HubError
 from hub.interface import Finding, Stage
-from hub_gguf.container import Header, HeaderReader, LazyArray, Value, read_parts
+from hub_gguf.container import Header, HeaderReader, LazyArray, Value, ValueType, read_parts
 
 _CHECKSUM = Finding(Stage.CHECKSUM, "SKIP", "GGUF has no checksum")
 
@@ -53,6 +53,9 @@ def _architecture(reader: HeaderReader) -> None:
     keys = reader.metadata
     if "general.architecture" not in keys and "split.no" not in keys:
         raise reader.cursor.damaged("general.architecture is missing")
+    stated = keys.get("general.architecture")
+    if stated is not None and stated.type is not ValueType.STRING:
+        raise reader.cursor.damaged(f"general.architecture is {stated.type.name}, STRING was expected")
 
 
 def _decoded(reader: HeaderReader) -> None:

@@ -80,7 +80,7 @@ def _in_folder(folder: Path) -> Located:
         raise UnsupportedFile("an adapter, not a whole model", file=folder, hint="merge it into its base model first")
     if not weights:
         raise _no_weights(folder)
-    if len(weights) > 1:
+    if len(weights) > 1 or _SHARD.match(weights[0].name):
         weights = _all_shards(folder, weights)
     return Located(tuple(weights), None, folder)
 

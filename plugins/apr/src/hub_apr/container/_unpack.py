@@ -9,6 +9,7 @@ from hub.errors import DamagedFile
 LARGEST = 1 << 30  # what the format's own v1 reader allows
 _LZ4_BEST = 255  # no LZ4 block expands more than this
 _STEP = 1 << 20
+_ZSTD_FREE = 64 << 20  # beyond so many bytes a frame, too, is taken to expand no more than LZ4 does
 
 
 def lz4_block(data: bytes, path: Path, offset: int, expected: int | None = None) -> bytes:
@@ -35,11 +36,15 @@ def lz4_block(data: bytes, path: Path, offset: int, expected: int | None = None)
 
 
 def zstd_frame(data: bytes, path: Path, offset: int, expected: int | None = None) -> bytes:
-    """A zstd frame, unpacked piece by piece; `DamagedFile` when it is longer than 1 GiB or not `expected`."""
+    """A zstd frame, unpacked piece by piece; `DamagedFile` when it is longer than 1 GiB or not `expected`.
+
+    A frame's repeated blocks expand 32,000-fold, so what a small file can cost is bounded by its size too.
+    """
     import zstandard
 
-    limit = LARGEST if expected is None else expected
-    check_size(limit, None, path, offset)
+    most = min(LARGEST, _ZSTD_FREE + _LZ4_BEST * len(data))
+    limit = most if expected is None else expected
+    _bounded(limit, most, len(data), path, offset)
     out = bytearray()
     try:
         with zstandard.ZstdDecompressor().stream_reader(data) as reader:
@@ -49,8 +54,15 @@ def zstd_frame(data: bytes, path: Path, offset: int, expected: int | None = None
                     break
     except zstandard.ZstdError as error:
         raise DamagedFile(f"the zstd frame is damaged: {error}", file=path, offset=offset) from None
+    _bounded(len(out), most, len(data), path, offset)
     check_size(len(out), expected, path, offset)
     return bytes(out)
+
+
+def _bounded(size: int, most: int, stored: int, path: Path, offset: int) -> None:
+    if size > most:
+        message = f"a zstd frame of {stored} bytes is unpacked to at most {most}, it claims {size} or more"
+        raise DamagedFile(message, file=path, offset=offset)
 
 
 def check_size(size: int, expected: int | None, path: Path, offset: int) -> None:

@@ -49,6 +49,8 @@ def _read(folder: Folder, pre: str | None) -> Tokenizer | None:
         # XLM-RoBERTa's ids are not those of its model file.
         if name != "sentencepiece.bpe.model":
             return read_unigram_model(folder, model)
+    if folder.tokenizer and not folder.model:
+        raise DamagedFile("the tokenizer has no model, an object of that name was expected", file="tokenizer.json")
     if kind == "Unigram":
         return read_unigram_json(folder)
     if kind == "WordPiece":

@@ -36,8 +36,12 @@ def read_vocabulary(folder: Folder) -> Vocabulary:
     vocab = folder.model.get("vocab")
     if not isinstance(vocab, dict) or not all(type(i) is int and i >= 0 for i in vocab.values()):
         raise DamagedFile("a vocabulary of tokens and their ids was expected", file="tokenizer.json")
-    found = Vocabulary({i: token for token, i in vocab.items()})
+    found = Vocabulary({})
+    for token, i in vocab.items():
+        _place(found.tokens, i, token)
+    added: dict[int, str] = {}
     for token in folder.added():
+        _place(added, token["id"], token["content"])
         found.added[token["id"]] = token
     for i, token in folder.added_in_config():
         found.added.setdefault(i, token)
@@ -47,6 +51,12 @@ def read_vocabulary(folder: Folder) -> Vocabulary:
             found.added[vocab[text]] = {"content": text, "special": True}
     found.tokens |= {i: token["content"] for i, token in found.added.items()}
     return found
+
+
+def _place(tokens: dict[int, str], i: int, token: str) -> None:
+    """Give `token` the id `i`; `DamagedFile` when another token has it."""
+    if tokens.setdefault(i, token) != token:
+        raise DamagedFile(f"tokens {tokens[i][:40]!r} and {token[:40]!r} both have the id {i}", file="tokenizer.json")
 
 
 def _named(folder: Folder) -> Iterator[str]:

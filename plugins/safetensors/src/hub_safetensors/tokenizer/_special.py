@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.errors import DamagedFile
 from hub_safetensors.tokenizer._folder import NAMED, Folder, text_of
 
 # The script finds these too, and has no key to write them under.
@@ -178,7 +179,10 @@ def _chat_template(folder: Folder) -> str | dict[str, str] | None:
             _name(t["name"]): t["template"] for t in stated if isinstance(t, dict) and {"name", "template"} <= t.keys()
         }
         stated = named["default"] if list(named) == ["default"] else named
-    return stated or None if isinstance(stated, str | dict) else None
+    if stated is not None and not isinstance(stated, str | dict):
+        kind = type(stated).__name__
+        raise DamagedFile(f"chat_template is a {kind}, a string was expected", file="tokenizer_config.json")
+    return stated or None
 
 
 def _template_files(folder: Folder) -> Any:
