@@ -1,22 +1,31 @@
-"""Blocks to values and back, in NumPy.
+"""Blocks to values and back: in NumPy, or by the faster codecs of plugins, which give the same bits.
 
 `decode` and `encode` work on whole rows; `recode` and `shift` give tensors whose rows are computed when they are read.
 Everything may be called from many threads at once.
 """
 
-from hub.codecs._registry import ENCODABLE, can_decode, can_encode, decode, encode
+from hub.codecs._choice import ORDER, Used, available, using
+from hub.codecs._reference import reference
+from hub.codecs._registry import ENCODABLE, can_decode, can_encode, decode, encodable, encode, transcode
 from hub.codecs._rows import Recoded, Shifted, recode, shift, span, values
 
 __all__ = [
     "ENCODABLE",
+    "ORDER",
     "Recoded",
     "Shifted",
+    "Used",
+    "available",
     "can_decode",
     "can_encode",
     "decode",
+    "encodable",
     "encode",
     "recode",
+    "reference",
     "shift",
     "span",
+    "transcode",
+    "using",
     "values",
 ]

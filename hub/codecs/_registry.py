@@ -1,41 +1,34 @@
-"""Which encodings can be decoded and encoded, and the way through their kernels."""
+"""Which encodings can be decoded and encoded, and the way through their codecs."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hub.codecs import _apr, _fp4, _iquants, _iquants_encode, _kquants, _kquants_encode, _legacy, _lowbit, _plain
-from hub.codecs._kernel import Decoder, Encoder, Floats
+from hub.codecs import _choice
+from hub.codecs._kernel import Floats
 from hub.codecs._plain import Values
+from hub.codecs._reference import reference
 from hub.errors import UnsupportedFile, UsageError
 from hub.ir import ENCODINGS, Bytes, Encoding
 
-# Values that one call of a kernel works on: its temporaries stay in the second-level cache.
-_CHUNK = 1 << 17
+ENCODABLE: tuple[str, ...] = tuple(name for name in ENCODINGS if name in reference.encodes)
+"""Names of the encodings that NumPy can write, in the order of `hub.ir.ENCODINGS`."""
 
-_BLOCK_DECODERS: dict[str, Decoder] = (
-    _legacy.DECODERS | _kquants.DECODERS | _iquants.DECODERS | _lowbit.DECODERS | _fp4.DECODERS | _apr.DECODERS
-)
-_BLOCK_ENCODERS: dict[str, Encoder] = (
-    _legacy.ENCODERS | _kquants_encode.ENCODERS | _iquants_encode.ENCODERS | _lowbit.ENCODERS | _fp4.ENCODERS
-    | _apr.ENCODERS
-)  # fmt: skip
 
-_DECODABLE = {*_plain.DECODERS, *_BLOCK_DECODERS, "APR_Q8"}
-_ENCODABLE = {*_plain.ENCODERS, *_BLOCK_ENCODERS, "APR_Q8"}
-
-ENCODABLE: tuple[str, ...] = tuple(name for name in ENCODINGS if name in _ENCODABLE)
-"""Names of the encodings that `encode` can write, in the order of `hub.ir.ENCODINGS`."""
+def encodable() -> tuple[str, ...]:
+    """Names of the encodings that some codec can write, those included that need an importance matrix."""
+    theirs = {name for codec in _choice.available() for name in codec.encodes | codec.weighs}
+    return tuple(name for name in ENCODINGS if name in theirs)
 
 
 def can_decode(encoding: Encoding) -> bool:
     """True when `decode` knows what the bytes of `encoding` mean."""
-    return encoding.name in _DECODABLE
+    return encoding.name in reference.decodes
 
 
 def can_encode(encoding: Encoding) -> bool:
-    """True when `encode` can write `encoding`."""
-    return encoding.name in _ENCODABLE
+    """True when `encode` can write `encoding`, at least under an importance."""
+    return encoding.name in reference.encodes or encoding.name in encodable()
 
 
 def require_decoder(encoding: Encoding) -> None:
@@ -47,7 +40,7 @@ def require_decoder(encoding: Encoding) -> None:
 def require_encoder(encoding: Encoding) -> None:
     """`UsageError` naming what can be written, unless `encoding` is among it."""
     if not can_encode(encoding):
-        raise UsageError(f"{encoding} cannot be encoded", hint=f"choose one of {', '.join(ENCODABLE)}")
+        raise UsageError(f"{encoding} cannot be encoded", hint=f"choose one of {', '.join(encodable())}")
 
 
 def decode(encoding: Encoding, raw: Bytes, columns: int) -> Values:
@@ -61,54 +54,36 @@ def decode(encoding: Encoding, raw: Bytes, columns: int) -> Values:
     if raw.shape[1:] != (encoding.row_nbytes(columns),):
         raise ValueError(f"{columns} columns in {encoding} take {encoding.row_nbytes(columns)} bytes, not {raw.shape}")
     raw = np.ascontiguousarray(raw)
-    if not raw.size:
-        return np.empty((len(raw), columns), np.float32 if encoding.kind == "block" else _plain.dtype_of(encoding.name))
-    with np.errstate(all="ignore"):
-        if encoding.name in _plain.DECODERS:
-            return _plain.DECODERS[encoding.name](raw)
-        if encoding.name == "APR_Q8":
-            return _apr.decode_q8(raw[0, :4].view(np.float32), raw[:, 4:])
-        return _decode_blocks(encoding, raw, columns)
+    return _choice.decoder(encoding, raw, columns).decode(encoding, raw, columns)
 
 
-def _decode_blocks(encoding: Encoding, raw: Bytes, columns: int) -> Floats:
-    kernel, blocks = _BLOCK_DECODERS[encoding.name], raw.reshape(-1, encoding.nbytes)
-    out = np.empty((len(blocks), encoding.block), np.float32)
-    step = _CHUNK // encoding.block
-    for at in range(0, len(blocks), step):
-        kernel(blocks[at : at + step], out[at : at + step])
-    return np.ascontiguousarray(out.reshape(len(raw), -1)[:, :columns])
-
-
-def encode(encoding: Encoding, values: Values) -> Bytes:
+def encode(encoding: Encoding, values: Values, importance: Floats | None = None) -> Bytes:
     """Stored rows of values: [rows, columns] to uint8 [rows, encoding.row_nbytes(columns)].
 
-    Blocks are those of ggml's quantizers without an importance matrix (`ggml_quantize_chunk`), bit for bit; a short
-    last block is filled up with zeros. Integers and booleans must hold every value exactly (`UsageError` otherwise). A
-    flat encoding takes one row. `UsageError` for encodings that cannot be written yet.
+    Blocks are those of ggml's quantizers (`ggml_quantize_chunk`), bit for bit; a short last block is filled up with
+    zeros. `importance`, float32 [columns], weighs the errors of each column as an importance matrix of llama.cpp does.
+    Integers and booleans must hold every value exactly (`UsageError` otherwise). A flat encoding takes one row.
+    `UsageError` for encodings that cannot be written, or not so.
     """
     require_encoder(encoding)
-    rows, columns = values.shape
-    if not values.size:
-        return np.empty((rows, encoding.row_nbytes(columns)), np.uint8)
-    with np.errstate(all="ignore"):
-        if encoding.name in _plain.ENCODERS:
-            return _plain.ENCODERS[encoding.name](values).reshape(rows, -1)
-        x = np.ascontiguousarray(values, np.float32)
-        if encoding.name == "APR_Q8":
-            scale = _apr.q8_scale(float(np.abs(x).max()))
-            return np.concatenate([scale.view(np.uint8)[None], _apr.encode_q8(scale, x)], axis=1)
-        return _encode_blocks(encoding, x)
+    if values.dtype == np.float32:
+        values = np.require(values, requirements=["C", "A"])
+    codec = _choice.encoder(encoding, values, importance is not None)
+    if encoding.name not in codec.encodes | (codec.weighs if importance is not None else frozenset()):
+        hint = "--imatrix FILE gives one" if encoding.name in encodable() else None
+        raise UsageError(f"{encoding} cannot be encoded without an importance matrix", hint=hint)
+    return codec.encode(encoding, values, importance)
 
 
-def _encode_blocks(encoding: Encoding, x: Floats) -> Bytes:
-    rows, columns = x.shape
-    short = -columns % encoding.block
-    blocks = (np.pad(x, ((0, 0), (0, short))) if short else x).reshape(-1, encoding.block)
-    kernel, step = _BLOCK_ENCODERS[encoding.name], _CHUNK // encoding.block
-    out = np.empty((len(blocks), encoding.nbytes), np.uint8)
-    for at in range(0, len(blocks), step):
-        kernel(blocks[at : at + step], out[at : at + step])
-    if short and encoding.name == "APR_Q4":
-        _apr.clear_unused(out[-1], encoding.block - short)
-    return out.reshape(rows, -1)
+def transcode(old: Encoding, new: Encoding, raw: Bytes, columns: int) -> Bytes:
+    """Stored rows in one encoding as stored rows in another one: as decoding and encoding, without what lies between.
+
+    Both must be stored in rows of `columns` values.
+    """
+    whole = raw.size and columns % old.block == 0 == columns % new.block and not old.flat and not new.flat
+    if whole:
+        raw = np.ascontiguousarray(raw)
+        done = _choice.fused(old, new, raw)
+        if done is not None:
+            return done
+    return encode(new, decode(old, raw, columns))

@@ -9,7 +9,7 @@ import numpy as np
 from hub.codecs import _apr
 from hub.codecs._kernel import Floats
 from hub.codecs._plain import Values
-from hub.codecs._registry import decode, encode, require_decoder, require_encoder
+from hub.codecs._registry import decode, encode, require_decoder, require_encoder, transcode
 from hub.errors import HubError
 from hub.ir import F32, Bytes, Change, Encoding, FileRows, Index, MemoryRows, Rows, Tensor, widens
 
@@ -55,10 +55,13 @@ def _bytes(rows: Rows, start: int, stop: int) -> Bytes:
 
 
 class Recoded(Rows):
-    """The rows of `base` in another encoding, computed for the rows that are asked for."""
+    """The rows of `base` in another encoding, computed for the rows that are asked for.
 
-    def __init__(self, base: Tensor, encoding: Encoding) -> None:
-        self.base, self.encoding = base, encoding
+    `importance`, float32 [columns], weighs the errors of blocks as `encode` says.
+    """
+
+    def __init__(self, base: Tensor, encoding: Encoding, importance: Floats | None = None) -> None:
+        self.base, self.encoding, self.importance = base, encoding, importance
         self.n, self.columns = encoding.grid(base.shape)
         self.width = encoding.row_nbytes(self.columns)
         own = Change.EXACT if widens(base.encoding, encoding) else Change.RECODED
@@ -74,12 +77,18 @@ class Recoded(Rows):
             with np.errstate(all="ignore"):
                 _fill_flat(self.base, self.encoding, out[0])
             return
-        piece = span(self.base, start * self.columns, stop * self.columns)
         try:
-            np.copyto(out, encode(self.encoding, piece.reshape(stop - start, self.columns)))
+            np.copyto(out, self._encoded(start, stop))
         except HubError as error:
             error.tensor = error.tensor or self.base.name
             raise
+
+    def _encoded(self, start: int, stop: int) -> Bytes:
+        base = self.base
+        if self.importance is None and not base.encoding.flat and base.rows.n == self.n > 1:
+            return transcode(base.encoding, self.encoding, base.rows.read(start, stop), self.columns)
+        piece = span(base, start * self.columns, stop * self.columns)
+        return encode(self.encoding, piece.reshape(stop - start, self.columns), self.importance)
 
     def slice(self, start: int, stop: int) -> Rows:
         if self._cuttable:
@@ -95,7 +104,8 @@ class Recoded(Rows):
 
     def _over(self, rows: Rows) -> Rows:
         """The same recoding of some rows of the base."""
-        return Recoded(Tensor(self.base.name, (rows.n, self.columns), self.base.encoding, rows), self.encoding)
+        base = Tensor(self.base.name, (rows.n, self.columns), self.base.encoding, rows)
+        return Recoded(base, self.encoding, self.importance)
 
 
 def _fill_flat(base: Tensor, encoding: Encoding, out: Bytes) -> None:
@@ -138,20 +148,20 @@ class Shifted(Rows):
         np.copyto(out, piece.reshape(stop - start, self.columns).view(np.uint8))
 
 
-def recode(tensor: Tensor, encoding: Encoding) -> Tensor:
-    """The tensor in another encoding, computed lazily.
+def recode(tensor: Tensor, encoding: Encoding, importance: Floats | None = None) -> Tensor:
+    """The tensor in another encoding, computed lazily; `importance` as `encode` takes it.
 
     What was only widened before is recoded from the original, so going back gives the original's own bytes.
     `UnsupportedFile` when the tensor cannot be decoded, `UsageError` when `encoding` cannot be written.
     """
     rows = tensor.rows
     if isinstance(rows, Recoded) and rows.widened and encoding != tensor.encoding:
-        return recode(replace(rows.base, name=tensor.name, shape=tensor.shape), encoding)
+        return recode(replace(rows.base, name=tensor.name, shape=tensor.shape), encoding, importance)
     if encoding == tensor.encoding:
         return tensor
     require_decoder(tensor.encoding)
     require_encoder(encoding)
-    return replace(tensor, encoding=encoding, rows=Recoded(tensor, encoding))
+    return replace(tensor, encoding=encoding, rows=Recoded(tensor, encoding, importance))
 
 
 def shift(tensor: Tensor, delta: float) -> Tensor:

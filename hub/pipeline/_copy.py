@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
@@ -154,7 +155,7 @@ def _write(fd: int, data: memoryview, offset: int) -> None:
 def each(items: Iterable[T], work: Callable[[T], None], jobs: int) -> None:
     """Call `work(item)` for every item with `jobs` threads; the first error stops all and is raised.
 
-    Items are taken one by one, so a generator of millions costs nothing.
+    Items are taken one by one, so a generator of millions costs nothing. The threads see the caller's context.
     """
     source, lock, stop = iter(items), threading.Lock(), threading.Event()
     errors: list[BaseException] = []
@@ -171,7 +172,7 @@ def each(items: Iterable[T], work: Callable[[T], None], jobs: int) -> None:
                 errors.append(error)
                 stop.set()
 
-    threads = [threading.Thread(target=worker, daemon=True) for _ in range(jobs)]
+    threads = [threading.Thread(target=copy_context().run, args=(worker,), daemon=True) for _ in range(jobs)]
     try:
         for thread in threads:
             thread.start()

@@ -2,7 +2,7 @@
 
 import ctypes
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hub.codecs import using
 from hub.ir import Bytes, Encoding
 
 Floats = NDArray[np.float32]
@@ -50,6 +51,13 @@ def _all_values() -> dict[str, Floats]:
 
 
 VALUES = _all_values()
+
+
+@pytest.fixture(autouse=True)
+def by_numpy() -> Iterator[None]:
+    """Tests here are about the reference, unless they name another codec."""
+    with using("numpy"):
+        yield
 
 
 @pytest.fixture(params=VALUES)

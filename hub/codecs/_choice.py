@@ -1,0 +1,147 @@
+"""Which codec does the work: the fastest of those installed, or the one that was asked for.
+
+The order is the one that benchmarks/codecs.py measured (docs/speed.md shows its table): the compiled kernels before
+ggml's, which before NumPy's. What a plugin of somebody else brings comes after ours, because nobody has measured it,
+and does what they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from hub.codecs._reference import reference
+from hub.errors import UsageError
+from hub.interface import Codec
+from hub.ir import Bytes, Encoding
+
+ORDER = ("compiled", "ggml")
+"""Names of codecs, the fastest first."""
+
+
+def available() -> Sequence[Codec]:
+    """The codecs of all plugins and NumPy's, in the order in which they are asked."""
+    from hub.plugins import registry
+
+    found = registry().codecs
+    ours = [found[name] for name in ORDER if name in found]
+    return *ours, *(codec for name, codec in found.items() if name not in ORDER), reference
+
+
+@dataclass
+class Used:
+    """What was done and by whom: names of encodings, by name of codec, and "decode" or "encode"."""
+
+    by: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    def note(self, codec: str, what: str, encoding: str) -> None:
+        """Remember that `codec` decoded or encoded `encoding`."""
+        self.by.setdefault((codec, what), set()).add(encoding)
+
+    def names(self) -> list[str]:
+        """The codecs that did something."""
+        return sorted({codec for codec, _ in self.by})
+
+    def document(self) -> list[dict[str, object]]:
+        """The same for JSON: a list of codecs with what each decoded and encoded."""
+        return [
+            {"codec": name, **{f"{what}d": sorted(self.by.get((name, what), ())) for what in ("decode", "encode")}}
+            for name in self.names()
+        ]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    codecs: tuple[Codec, ...]
+    used: Used
+
+
+_chosen: ContextVar[_Choice | None] = ContextVar("chosen", default=None)
+
+
+@cache
+def _default() -> _Choice:
+    return _Choice(tuple(available()), Used())
+
+
+@contextmanager
+def using(name: str | None = None) -> Iterator[Used]:
+    """Inside the block `name` does all that it can and NumPy the rest; without a name the fastest do.
+
+    What it gives says who did what. It holds for this context (`contextvars`), so threads take it along only when
+    told. `UsageError` for a codec that is not installed.
+    """
+    codecs = tuple(available())
+    if name is not None:
+        named = [codec for codec in codecs if codec.name == name]
+        if not named:
+            there = ", ".join(codec.name for codec in codecs)
+            raise UsageError(f"--codec: no codec {name!r} is installed", hint=f"there are {there}")
+        codecs = (*named, reference)
+    choice = _Choice(codecs, Used())
+    token = _chosen.set(choice)
+    try:
+        yield choice.used
+    finally:
+        _chosen.reset(token)
+
+
+def _current() -> _Choice:
+    return _chosen.get() or _default()
+
+
+def _simple(encoding: Encoding, columns: int) -> bool:
+    """True where others than the reference may be asked."""
+    return columns % encoding.block == 0 and not encoding.flat and encoding.name != "F32"
+
+
+def decoder(encoding: Encoding, raw: Bytes, columns: int) -> Codec:
+    """Who decodes these rows."""
+    choice = _current()
+    simple = raw.size and _simple(encoding, columns)
+    codec = next((c for c in choice.codecs if simple and encoding.name in c.decodes), reference)
+    if simple:
+        choice.used.note(codec.name, "decode", encoding.name)
+    return codec
+
+
+def encoder(encoding: Encoding, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], weighed: bool) -> Codec:
+    """Who encodes these values; `UsageError` where they are weighed and nobody can do that."""
+    choice = _current()
+    simple = values.size and values.dtype == np.float32 and _simple(encoding, values.shape[1])
+    asked = [c for c in choice.codecs if simple and encoding.name in (c.weighs if weighed else c.encodes)]
+    if weighed and not asked:
+        hint = "hub-runtime brings a codec that does (ggml)"
+        raise UsageError(f"no codec encodes {encoding} under an importance matrix", hint=hint)
+    codec = asked[0] if asked else reference
+    if simple:
+        choice.used.note(codec.name, "encode", encoding.name)
+    return codec
+
+
+@runtime_checkable
+class _Fused(Protocol):
+    """A codec that goes from one encoding to another at once."""
+
+    def recode(self, old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None: ...
+
+
+def fused(old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None:
+    """Stored rows in another encoding at once, where one codec does both halves and knows how; None elsewhere."""
+    choice = _current()
+    first = next((c for c in choice.codecs if old.name in c.decodes), None)
+    if not isinstance(first, _Fused) or old.name == "F32":
+        return None
+    if first is not next((c for c in choice.codecs if new.name in c.encodes), None):
+        return None
+    done = first.recode(old, new, raw)
+    if done is not None:
+        choice.used.note(first.name, "decode", old.name)
+        choice.used.note(first.name, "encode", new.name)
+    return done

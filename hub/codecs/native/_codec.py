@@ -1,0 +1,126 @@
+"""The compiled kernels as a `hub.interface.Codec`, called through ctypes without the GIL."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.codecs._kernel import Floats
+from hub.codecs._reference import reference
+from hub.codecs.native._build import library
+from hub.ir import Bytes, Encoding
+
+Kernel: TypeAlias = Callable[..., int]
+
+_PLAIN = frozenset({"F16", "BF16"})
+_BLOCKS = frozenset(
+    {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"}
+)
+_STEP = 1024  # values that `hub_recode` takes at a time
+_RUN = 1 << 16  # values of F16 or BF16 that go to the reference together when one of them must
+_AGAIN = 16  # steps that the reference does where `hub_recode` stopped
+
+_POINTER, _SIZE = ctypes.c_void_p, ctypes.c_int64
+
+
+class Compiled:
+    """The kernels of one library; `level` 0 takes the best that the machine has, 1 AVX2 at most, 2 portable ones."""
+
+    name = "compiled"
+    decodes = encodes = _PLAIN | _BLOCKS
+    weighs: frozenset[str] = frozenset()
+
+    def __init__(self, lib: ctypes.CDLL, level: int = 0) -> None:
+        prototype = ctypes.CFUNCTYPE(_SIZE, _POINTER, _POINTER, _POINTER, _SIZE)
+        found: dict[str, dict[str, Any]] = {}
+        for what in ("decoder", "encoder"):
+            look = getattr(lib, f"hub_{what}")
+            look.restype, look.argtypes = _POINTER, [ctypes.c_char_p, ctypes.c_int]
+            found[what] = {name: prototype(look(name.encode(), level)) for name in self.decodes}
+        self._decoders, self._encoders = found["decoder"], found["encoder"]
+        self._recode = lib.hub_recode
+        self._recode.restype = _SIZE
+        self._recode.argtypes = [_POINTER, _POINTER, _POINTER, _POINTER, *[_SIZE] * 5]
+
+    def decode(self, encoding: Encoding, raw: Bytes, columns: int) -> Floats:
+        """Values of stored rows, as the reference's."""
+        out = np.empty((len(raw), columns), np.float32)
+        ours, values = raw.reshape(-1, encoding.nbytes), out.reshape(-1, encoding.block)
+
+        def again(part: Bytes) -> Floats:
+            return reference.decode(encoding, part.reshape(1, -1), len(part) * encoding.block)
+
+        self._run(self._decoders[encoding.name], encoding, ours, values, again)
+        return out
+
+    def encode(self, encoding: Encoding, values: Floats, importance: Floats | None = None) -> Bytes:
+        """Stored rows of values, as the reference's; there is no importance here (`weighs` is empty)."""
+        out = np.empty((len(values), encoding.row_nbytes(values.shape[1])), np.uint8)
+        ours, blocks = values.reshape(-1, encoding.block), out.reshape(-1, encoding.nbytes)
+
+        def again(part: Floats) -> Bytes:
+            return reference.encode(encoding, part.reshape(1, -1))
+
+        self._run(self._encoders[encoding.name], encoding, ours, blocks, again)
+        return out
+
+    def recode(self, old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None:
+        """Stored rows in another encoding, a few values at a time; None where that takes two steps.
+
+        Rows must be whole blocks of both.
+        """
+        if old.name not in self.decodes or new.name not in self.encodes:
+            return None
+        size = raw.size // old.nbytes * old.block
+        out = np.empty(size // new.block * new.nbytes, np.uint8)
+        ours, steps = raw.reshape(-1), size // _STEP
+        at = 0
+        while at < steps:
+            at = steps - self._fused(old, new, ours, out, at, steps)
+            if at < steps:
+                self._slowly(old, new, ours, out, at * _STEP, min((at + _AGAIN) * _STEP, steps * _STEP))
+                at += _AGAIN
+        if size % _STEP:
+            self._slowly(old, new, ours, out, steps * _STEP, size)
+        return out.reshape(len(raw), -1)
+
+    def _fused(self, old: Encoding, new: Encoding, ours: Bytes, out: Bytes, at: int, steps: int) -> int:
+        width, new_width = (_STEP // e.block * e.nbytes for e in (old, new))
+        source, target = ours[at * width :].ctypes.data, out[at * new_width :].ctypes.data
+        kernels = (ctypes.cast(k, _POINTER) for k in (self._decoders[old.name], self._encoders[new.name]))
+        left: int = self._recode(*kernels, source, target, steps - at, width, new_width, old.block, new.block)
+        return left
+
+    def _slowly(self, old: Encoding, new: Encoding, ours: Bytes, out: Bytes, start: int, stop: int) -> None:
+        part = ours[start // old.block * old.nbytes : stop // old.block * old.nbytes]
+        done = self.encode(new, self.decode(old, part[None], stop - start))
+        out[start // new.block * new.nbytes : stop // new.block * new.nbytes] = done[0]
+
+    def _run(
+        self, kernel: Kernel, encoding: Encoding, ours: NDArray[Any], out: NDArray[Any], again: Callable[[Any], Any]
+    ) -> None:
+        """Blocks of `ours` into `out`; those that the kernel may not do go to the reference, by `again`."""
+        step = _RUN if encoding.name in _PLAIN else len(ours)
+        odd = np.empty(min(step, len(ours)), np.uint8)
+        for at in range(0, len(ours), step):
+            source, target = ours[at : at + step], out[at : at + step]
+            if kernel(source.ctypes.data, target.ctypes.data, odd.ctypes.data, len(source)):
+                left = np.flatnonzero(odd[: len(source)])
+                target[left] = again(source[left]).reshape(len(left), -1).view(out.dtype)
+
+
+@cache
+def compiled(level: int = 0) -> Compiled | None:
+    """The codec of the library that was built from these sources; None where there is none that this machine loads."""
+    path = library()
+    if not path.exists():
+        return None
+    try:
+        return Compiled(ctypes.CDLL(str(path)), level)
+    except OSError:
+        return None
