@@ -19,6 +19,7 @@ from hub_runtime.server._log import log
 from hub_runtime.server._metrics import Metrics, merged
 from hub_runtime.server._requests import read_body
 from hub_runtime.server._respond import error_event, unless_left
+from hub_runtime.server._system import LIVE
 
 # Headers that belong to one connection (RFC 9110, section 7.6.1), and those that the gate or the server sets itself.
 _HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-connection"}
@@ -38,7 +39,7 @@ class Front:
         request = Request(scope, receive)
         path = request.url.path
         if path == "/health/live":
-            await JSONResponse({"status": "ok"})(scope, receive, send)
+            await JSONResponse(LIVE)(scope, receive, send)
         elif path in self._own:
             await (await self._own[path]())(scope, receive, send)
         else:
@@ -48,8 +49,8 @@ class Front:
     async def _health(self) -> Response:
         states = {str(r.number): "ready" if r.ready else "starting" for r in self.fleet.replicas}
         able = "ready" in states.values()
-        body = {"status": "ok" if able else "loading", "version": __version__, "replicas": states,
-                "uptime_seconds": round(time.time() - self._began, 3)}  # fmt: skip
+        body = {"schema": "hub.health/1", "status": "ok" if able else "loading", "version": __version__,
+                "replicas": states, "uptime_seconds": round(time.time() - self._began, 3)}  # fmt: skip
         return JSONResponse(body) if able else JSONResponse(body, 503, RETRY_AFTER)
 
     async def _metrics(self) -> Response:

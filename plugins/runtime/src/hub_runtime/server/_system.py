@@ -13,6 +13,8 @@ from hub_runtime import __version__
 from hub_runtime.server._errors import RETRY_AFTER
 from hub_runtime.server._state import State, state_of
 
+LIVE = {"schema": "hub.live/1", "status": "ok"}
+
 
 async def models(request: Request) -> Response:
     """GET /v1/models."""
@@ -43,6 +45,7 @@ async def health(request: Request) -> Response:
     """GET /health and /health/ready: 200 when requests are taken, 503 with the reason when not."""
     state = state_of(request)
     body = {
+        "schema": "hub.health/1",
         "status": state.status,
         "version": __version__,
         "models": {name: engine.state for name, engine in state.engines.items()},
@@ -53,7 +56,7 @@ async def health(request: Request) -> Response:
 
 async def live(_: Request) -> Response:
     """GET /health/live: 200 as long as the process answers."""
-    return JSONResponse({"status": "ok"})
+    return JSONResponse(LIVE)
 
 
 async def metrics(request: Request) -> Response:
