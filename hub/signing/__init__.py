@@ -1,31 +1,63 @@
 """Signing models and verifying signatures: keys, bundles, statements, and a policy that says who may sign what.
 
-A plugin like others: it comes in by hub-core's own entry points. `cryptography` is imported only where it is used.
+`hub.signing.plugin` hangs it into the hub, by hub-core's own entry points. `cryptography` is imported only where it is
+used.
 """
 
+from hub.signing._claim import Claim, claim
 from hub.signing._envelope import IN_TOTO, Bundle, Opened, envelope, open_envelope, pae, read_bundle
+from hub.signing._files import Digested, Identity, Seal, digest_files, listing
 from hub.signing._json import parse, read_bounded
 from hub.signing._keys import OMS_TYPES, KeyType, PrivateKey, PublicKey
+from hub.signing._locations import Reads, find_signature, usual_signature
 from hub.signing._pem import Passphrase, load_private, load_public, parse_public, public_pem, write_pair
+from hub.signing._policy import Policy, Signer, find_policy, load_policy, usual_policy
+from hub.signing._sign import Signed, sign_model
+from hub.signing._statement import Statement
+from hub.signing._verify import KeyTrust, Mismatch, Trust, Verified, open_statement, verify_model
 
 __all__ = [
     "IN_TOTO",
     "OMS_TYPES",
     "Bundle",
+    "Claim",
+    "Digested",
+    "Identity",
+    "KeyTrust",
     "KeyType",
+    "Mismatch",
     "Opened",
     "Passphrase",
+    "Policy",
     "PrivateKey",
     "PublicKey",
+    "Reads",
+    "Seal",
+    "Signed",
+    "Signer",
+    "Statement",
+    "Trust",
+    "Verified",
+    "claim",
+    "digest_files",
     "envelope",
+    "find_policy",
+    "find_signature",
+    "listing",
+    "load_policy",
     "load_private",
     "load_public",
     "open_envelope",
+    "open_statement",
     "pae",
     "parse",
     "parse_public",
     "public_pem",
     "read_bounded",
     "read_bundle",
+    "sign_model",
+    "usual_policy",
+    "usual_signature",
+    "verify_model",
     "write_pair",
 ]

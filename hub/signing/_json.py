@@ -10,8 +10,8 @@ from typing import Any
 
 from hub.errors import DamagedFile, HubError
 
-# A bundle names each file, and each tensor, with about 300 bytes: room for 80,000 of them.
-LARGEST = 32 * 1024 * 1024
+# A bundle names each file, and each tensor, with about 300 bytes: room for 150,000 of them.
+LARGEST = 64 * 1024 * 1024
 
 
 def read_bounded(file: Path, largest: int = LARGEST) -> bytes:

@@ -12,7 +12,7 @@ from hub_safetensors._companions import OWN
 from hub_safetensors._documents import TOKENIZER_FILES
 from hub_safetensors._locate import is_index, is_model_folder
 from hub_safetensors._planning import Layout, make_plan
-from hub_safetensors._reading import TITLE, read_model
+from hub_safetensors._reading import TITLE, files_read, read_model
 from hub_safetensors._record import NAME
 from hub_safetensors._validate import ALIGNMENT, findings
 from hub_safetensors.container import DTYPES, plausible
@@ -46,6 +46,10 @@ class SafeTensors(BaseFormat):
     def read(self, path: Path) -> Model:
         """The model at `path`, canonical names, nothing decoded; see `hub.interface.Format.read`."""
         return read_model(path)
+
+    def reads(self, path: Path) -> list[Path]:
+        """Every file that `read` looks into: weights, their index, and the documents beside them."""
+        return files_read(path)
 
     def plan(self, model: Model, options: Options) -> Plan:
         """What writing `model` as one file or as a folder would do."""

@@ -125,6 +125,16 @@ def _documents(place: Located, weights: _Weights) -> tuple[Mapping[str, bytes], 
     return files, Own.of(files, read_small(own) if own.is_file() else None, own)
 
 
+def files_read(path: Path) -> list[Path]:
+    """Every file that `read_model(path)` may look into."""
+    place = locate(path)
+    found = [*place.weights, *filter(None, [place.index])]
+    documents, _ = _documents(place, _read_weights(place))
+    if place.folder is not None and isinstance(documents, FolderFiles):
+        found += [file for file in (place.folder / name for name in (*documents, OWN)) if file.is_file()]
+    return found
+
+
 def _tokenizer(files: Mapping[str, bytes], config: Config, own: Own) -> Tokenizer | None:
     from hub_safetensors.tokenizer import read_files, restore  # heavy, and often not needed
 

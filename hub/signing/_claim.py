@@ -1,0 +1,50 @@
+"""What a signature says of itself, for people to read; nothing here is verified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.errors import HubError
+from hub.signing._envelope import read_bundle
+from hub.signing._locations import find_signature
+from hub.signing._statement import Statement
+
+_ED25519_BYTES = 64
+_DER_SEQUENCE = 0x30
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the signature in `file` claims. `key` is a fingerprint, `kind` ("ed25519", "ecdsa") its looks.
+
+    Where it cannot be read, `problem` says why and the rest is None.
+    """
+
+    file: Path
+    key: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    sequence: int | None = None
+    problem: str | None = None
+
+
+def claim(model: Path) -> Claim | None:
+    """The claim of the signature that belongs to `model`; None when there is none. Never raises for damage."""
+    try:
+        file = find_signature(model).signature
+    except HubError:
+        return None
+    try:
+        bundle = read_bundle(file)
+        statement = Statement.parse(bundle.payload, file)
+    except HubError as error:
+        return Claim(file, problem=error.message)
+    return Claim(file, bundle.hint, _kind(bundle.signature), statement.called, statement.sequence)
+
+
+def _kind(signature: bytes) -> str | None:
+    """An Ed25519 signature has 64 bytes; one of ECDSA is a DER sequence, of which most have more."""
+    if len(signature) == _ED25519_BYTES:
+        return "ed25519"
+    return "ecdsa" if signature[0] == _DER_SEQUENCE else None
