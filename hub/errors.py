@@ -63,6 +63,10 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
+class Terminated(SystemExit):
+    """A signal ends the program; not to be mistaken for a plugin that calls `sys.exit`."""
+
+
 class UsageError(HubError):
     """Flags or arguments that do not fit together, or a flag that would have no effect."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hub.errors import HubError, PluginError
-from hub.plugins import registry
+from hub.plugins import registry, traced
 
 
 @contextmanager
@@ -49,7 +49,8 @@ def _calls(hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
     manager = registry().manager
     for implementation in reversed(getattr(manager.hook, hook).get_hookimpls()):
         others = [p for p in manager.get_plugins() if p is not implementation.plugin]
-        yield implementation.plugin_name, _alone(manager.subset_hook_caller(hook, others))
+        call = _alone(manager.subset_hook_caller(hook, others))
+        yield implementation.plugin_name, traced(call, hook, implementation.plugin_name)
 
 
 def _alone(caller: Callable[..., list[Any]]) -> Callable[..., Any]:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from hub.ir import Model
     from hub.pipeline import Report
 
-GROUP = "hub.v1"
-
 hookspec = pluggy.HookspecMarker("hub")
 hookimpl = pluggy.HookimplMarker("hub")
 

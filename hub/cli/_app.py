@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from hub import __version__
 from hub.cli import _extensions
-from hub.errors import HubError, UsageError
+from hub.errors import HubError, Terminated, UsageError
 
 # In the order of `hub --help`. Command NAME is the function, or group, NAME of the module `hub.cli._NAME`.
 COMMANDS = ("convert", "inspect", "tensors", "check", "validate", "diff", "formats", "plugins", "demo", "runtime")
@@ -139,7 +139,7 @@ def _catch_signals() -> None:
 
 def _terminated(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is signal's
     """End as the signal asks, but through every `finally`, so that nothing half written stays."""
-    raise SystemExit(128 + number)
+    raise Terminated(128 + number)
 
 
 def _failed(error: Exception) -> int:

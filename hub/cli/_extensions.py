@@ -9,16 +9,14 @@ thin: parse, work, print; it returns the exit code (None is 0) or raises `HubErr
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import typer
 
+from hub import points
 from hub.errors import NoPlugin, PluginError
-
-GROUP = "hub.v1.commands"
 
 # Commands of the packages around the hub, and the package that brings each.
 ELSEWHERE = dict.fromkeys(
@@ -30,15 +28,8 @@ _INSTALL = {"hub-runtime": "hub runtime install adds it"}
 
 @cache
 def extensions() -> dict[str, list[EntryPoint]]:
-    """The entry points of each command name, of plugins that HUB_DISABLE_PLUGINS does not name."""
-    points = entry_points()
-    off = {name for name in os.environ.get("HUB_DISABLE_PLUGINS", "").split(",") if name}
-    off |= {_distribution(p) for p in points.select(group="hub.v1") if p.name in off}
-    found: dict[str, list[EntryPoint]] = {}
-    for point in points.select(group=GROUP):
-        if _distribution(point) not in off:
-            found.setdefault(point.name, []).append(point)
-    return found
+    """The entry points of each command name, of plugins that are not left out."""
+    return points.command_points()
 
 
 def known() -> set[str]:
@@ -46,25 +37,21 @@ def known() -> set[str]:
     return extensions().keys() | ELSEWHERE.keys()
 
 
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "?"
-
-
 def load(name: str) -> Any:
     """The object behind command `name`; one that cannot be used is a command that says why.
 
     `NoPlugin` naming the package for a command that another package would bring.
     """
-    points = extensions().get(name, [])
-    if not points and name in ELSEWHERE:
+    found = extensions().get(name, [])
+    if not found and name in ELSEWHERE:
         package = ELSEWHERE[name]
         raise NoPlugin(f"the command {name} comes with the package {package}", hint=_INSTALL[package])
     try:
-        if len(points) > 1:
-            raise PluginError(f"{name} is brought by {' and '.join(sorted(map(_distribution, points)))}")
-        return points[0].load()
+        if len(found) > 1:
+            raise PluginError(f"{name} is brought by {' and '.join(sorted(map(points.distribution, found)))}")
+        return found[0].load()
     except Exception as error:  # a stranger's command must not take the help or the others down
-        return _unusable(_distribution(points[0]), error)
+        return _unusable(points.distribution(found[0]), error)
 
 
 def _unusable(distribution: str, error: Exception) -> Any:

@@ -25,7 +25,7 @@ def formats(as_json: Json = False) -> None:
         out.emit("formats", report)
         return
     for f in report.formats:
-        out.say(f"{f.name}: {f.title}")
+        out.say(f"{f.name}: {f.title} [{f.plugin}]")
         holds = [word for word, yes in f.capabilities.items() if yes]
         out.pairs(
             [

@@ -6,7 +6,7 @@ from hub.inspection._content import Remark
 from hub.inspection._diff import Counts, DiffReport, Side, TensorDifference, diff
 from hub.inspection._facts_diff import FactDifference, compare_config_facts, tokenizer_facts
 from hub.inspection._files import size_on_disk, stored_files
-from hub.inspection._installed import FormatLine, FormatList, PluginList, list_formats, list_plugins
+from hub.inspection._installed import FormatLine, FormatList, PluginLine, PluginList, list_formats, list_plugins
 from hub.inspection._numbers import counted, short_bytes, short_count
 from hub.inspection._stages import StageResult
 from hub.inspection._stats import Scan, Stats, scan, scan_all
@@ -33,6 +33,7 @@ __all__ = [
     "FormatLine",
     "FormatList",
     "InsideFile",
+    "PluginLine",
     "PluginList",
     "Remark",
     "Scan",

@@ -21,7 +21,7 @@ def inference_stage(path: Path, stages: list[StageResult]) -> StageResult:
         return result(Stage.INFERENCE, "SKIP", f"not reached: {failed.title.lower()} failed")
     for runtime in registry().runtimes.values():
         try:
-            with blamed(registry().provider(runtime), "its smoke test"):
+            with blamed(registry().plugin_of("runtimes", runtime.name), "its smoke test"):
                 found = runtime.smoke_test(path)
         except PluginError:
             raise
