@@ -26,7 +26,6 @@ from hub_apr.container import (
     Header,
     crc32,
     pack_index,
-    pieces,
     up64,
 )
 
@@ -125,7 +124,7 @@ def _write(part: _Part, path: Path, sink: Sink) -> None:
     ]
     sink.copy(path, plain)
     image = FileImage(path)
-    checksum = crc32(pieces(image, 0, image.size)).to_bytes(FOOTER, "little")
+    checksum = crc32(image, image.size).to_bytes(FOOTER, "little")
     with path.open("ab") as file:
         file.write(checksum)
 

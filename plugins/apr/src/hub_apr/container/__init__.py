@@ -7,7 +7,7 @@ from hub_apr.container._checksum import FOOTER, Footer, crc32, footer
 from hub_apr.container._dialect import Dialect, Opened, open_any, tell
 from hub_apr.container._dtypes import BY_ENCODING, BY_NAME, DTYPES, Dtype
 from hub_apr.container._header import MAGIC, SIZE, Flags, Header, checksum_fits, parse_header
-from hub_apr.container._image import FileImage, Image, MemoryImage, pieces
+from hub_apr.container._image import FileImage, Image, MemoryImage
 from hub_apr.container._index import ALIGNMENT, DIMS_LIMIT, NAME_LIMIT, Entry, pack_index, up64
 from hub_apr.container._json import parse_json
 from hub_apr.container._legacy import Legacy
@@ -51,7 +51,6 @@ __all__ = [
     "parse_header",
     "parse_json",
     "parse_metadata",
-    "pieces",
     "repeated",
     "shared",
     "spelled",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -10,8 +9,6 @@ import numpy as np
 
 from hub.errors import DamagedFile
 from hub.ir import File, FileRows, MemoryRows, Rows
-
-_STEP = 1 << 20
 
 
 class Image(Protocol):
@@ -70,9 +67,3 @@ class MemoryImage:
     def rows(self, offset: int, n: int, width: int) -> Rows:
         """See `Image.rows`."""
         return MemoryRows(self._data[offset : offset + n * width].reshape(n, width))
-
-
-def pieces(image: Image, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes from `start` to `stop` in pieces of at most 1 MiB."""
-    for at in range(start, stop, _STEP):
-        yield image.read(at, min(_STEP, stop - at))
