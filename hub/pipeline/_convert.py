@@ -1,10 +1,11 @@
-"""One conversion, from path to path: read, plan, write, verify, move into place, report."""
+"""One conversion, from a path or a model in memory to a path: read, plan, write, verify, move into place, report."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,9 +29,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. `encode` holds texts as `--encode` takes them, `assume` as `--assume` does."""
+    """What the user asked for. `encode` holds texts as `--encode` takes them, `assume` as `--assume` does.
 
-    source: Path
+    `source` is a path, or a model that is in memory already: `from_` and `assume` are for paths alone.
+    """
+
+    source: Path | Model
     target: Path
     from_: str | None = None
     to: str | None = None
@@ -41,6 +45,11 @@ class Request:
     dry_run: bool = False
     options: Options = field(default_factory=Options)
     budget: Budget = field(default_factory=default_budget)
+
+    @property
+    def path(self) -> Path | None:
+        """Where the source is read from; None for a model in memory that came from nowhere."""
+        return self.source.path if isinstance(self.source, Model) else self.source
 
 
 def convert(request: Request, progress: Progress | None = None) -> Report:
@@ -57,7 +66,7 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     _check_options(target_format, request.options)
     folder = target_format.capabilities.folder and not extension(request.target)
     request = replace(request, options=replace(request.options, folder=folder))
-    with loading(request.source, "convert") as source:
+    with _loading(request) as source:
         report, made = _converted(request, target_format, source, progress)
     report.seconds = time.perf_counter() - started
     if report.failures:
@@ -70,6 +79,25 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     return report
 
 
+@contextmanager
+def _loading(request: Request) -> Iterator[Loading]:
+    """A block of work on the source; a model in memory was let through when it was opened."""
+    if isinstance(request.source, Model):
+        yield Loading(())
+        return
+    with loading(request.source, "convert") as work:
+        yield work
+
+
+def _opened(request: Request) -> tuple[Format | None, Model]:
+    """The model to convert, and the format it is read with; None for one in memory."""
+    if isinstance(request.source, Path):
+        return open_model(request.source, request.from_, request.assume, use="convert")
+    if request.from_ or request.assume:
+        raise UsageError("from_ and assume have no effect on a model in memory")
+    return None, request.source
+
+
 def _errors(answers: Iterable[tuple[str, object]]) -> list[str]:
     """What plugins raised when nothing could be stopped any more."""
     return [str(answer) for _, answer in answers if isinstance(answer, HubError)]
@@ -79,20 +107,20 @@ def _converted(
     request: Request, target_format: Format, source: Loading, progress: Progress
 ) -> tuple[Report, Sequence[Path]]:
     """The report, its time aside, and what is in place: the files, or the folder."""
-    source_format, opened = open_model(request.source, request.from_, request.assume, use="convert")
+    source_format, opened = _opened(request)
     model = _told(opened, request.options.pre)
     if source_format is not target_format:
         check_facts(model)
     rules = [Rule.parse(text) for text in request.encode]
     wanted, reasons = encoded(model, rules)
-    plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options), request.source)
+    plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options), request.path)
     check_effect(rules, model, wanted, plan)
     _check_mapped(plan, model, source_format, request)
     report = _planned(request, source_format, target_format, model, plan, reasons)
     fire("hub_before_convert", plan=plan)
     if request.dry_run:
         return report, ()
-    if request.check:
+    if request.check and source_format is not None and isinstance(request.source, Path):
         report.notes = [*report.notes, *_source_checksum(source_format, request.source)]
     return report, _run(request, target_format, model, plan, report, source, progress)
 
@@ -158,7 +186,8 @@ def choose_format(path: Path, to: str | None) -> Format:
 
 
 def _distinct(request: Request) -> None:
-    if request.target.exists() and request.source.exists() and request.target.samefile(request.source):
+    path = request.path
+    if path is not None and request.target.exists() and path.exists() and request.target.samefile(path):
         raise UsageError("source and target are the same", file=request.target)
 
 
@@ -178,15 +207,15 @@ def _check_options(target: Format, options: Options) -> None:
         raise UsageError(f"--pre: llama.cpp knows no pre-tokenizer {options.pre!r}", hint=f"near: {', '.join(near)}")
 
 
-def _check_mapped(plan: Plan, model: Model, source: Format, request: Request) -> None:
+def _check_mapped(plan: Plan, model: Model, source: Format | None, request: Request) -> None:
     """Every tensor has a place in the target, and a name that says what it is; or the user allows that it has not."""
-    foreign = model.unnamed if source.name != plan.format else ()
+    foreign = model.unnamed if source is None or source.name != plan.format else ()
     odd = [*plan.unmapped, *(name for name in foreign if name not in plan.unmapped)]
     if odd and not request.allow_unmapped:
         shown = ", ".join(odd[:3]) + (" ..." if len(odd) > 3 else "")
         raise UnmappedTensor(
             f"{len(odd)} of {len(model.tensors)} tensors have no place in {plan.format}: {shown}",
-            file=request.source,
+            file=request.path,
             hint="--allow-unmapped goes on without a name for them",
         )
     if request.allow_unmapped and not odd:
@@ -240,7 +269,7 @@ def _guarded(fmt: Format, work: Callable[[], T], file: Path | None = None) -> T:
 
 
 def _planned(
-    request: Request, source: Format, target: Format, model: Model, plan: Plan, reasons: dict[str, str]
+    request: Request, source: Format | None, target: Format, model: Model, plan: Plan, reasons: dict[str, str]
 ) -> Report:
     held: dict[str, list[str]] = {}
     for planned in plan.tensors:
@@ -266,7 +295,7 @@ def _planned(
     if not request.check and not request.dry_run:
         notes.append("--no-verify: nothing was verified")
     return Report(
-        Side(str(request.source), source.name, _source_size(request.source, model)),
+        _side(request, source, model),
         Side(str(request.target), target.name, None),
         lines,
         facts=[*plan.facts, *(Fact(d, "dropped", f"{target.title} cannot hold it") for d in sorted(target.drops))],
@@ -304,9 +333,11 @@ def _measured(line: TensorLine, seen: Verification) -> TensorLine:
     return replace(line, outcome=outcome, max_abs=compared.max_abs, rmse=compared.rmse, cosine=compared.cosine)
 
 
-def _source_size(path: Path, model: Model) -> int:
-    """Bytes of the source; of a split one, whose first part is what `path` names, at least those of the tensors."""
-    return max(_size(path), model.nbytes)
+def _side(request: Request, source: Format | None, model: Model) -> Side:
+    """The source; of a split one, whose first part is what the path names, at least the bytes of the tensors count."""
+    if source is None or request.path is None:
+        return Side(str(request.path or "(in memory)"), "memory", model.nbytes)
+    return Side(str(request.path), source.name, max(_size(request.path), model.nbytes))
 
 
 def _size(path: Path) -> int:

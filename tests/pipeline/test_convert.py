@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -12,7 +13,7 @@ import pytest
 from hub.codecs import encode
 from hub.errors import HubError, TargetExists, UnmappedTensor, UsageError
 from hub.interface import Options
-from hub.ir import ENCODINGS
+from hub.ir import ENCODINGS, Tensor
 from hub.opening import open_model
 from hub.pipeline import Request, choose_format, convert
 
@@ -107,6 +108,19 @@ def test_an_unmapped_tensor_stops_the_conversion_unless_allowed(make_gguf: Calla
     convert(Request(tmp_path / "out", tmp_path / "back.gguf"))
     assert (tmp_path / "back.gguf").read_bytes() == source.read_bytes()
     assert convert(Request(source, tmp_path / "same.gguf")).counts == {"same bytes": 13}
+
+
+def test_a_model_in_memory_goes_the_same_way(tiny_gguf: Path, tmp_path: Path) -> None:
+    opened = open_model(tiny_gguf)[1]
+    tensors = {n: Tensor.from_bytes(n, t.shape, t.encoding, t.read()) for n, t in opened.tensors.items()}
+    report = convert(Request(replace(opened, tensors=tensors, path=None), tmp_path / "made.gguf"))
+    assert (tmp_path / "made.gguf").read_bytes() == tiny_gguf.read_bytes()
+    assert report.verified
+    assert (report.source.path, report.source.format, report.source.nbytes) == ("(in memory)", "memory", opened.nbytes)
+    with pytest.raises(UsageError, match="no effect on a model in memory"):
+        convert(Request(opened, tmp_path / "other.gguf", assume=["rope_theta=5000.0"]))
+    with pytest.raises(UsageError, match="the same"):
+        convert(Request(opened, tiny_gguf))
 
 
 def test_an_assumption_is_recorded(tiny_gguf: Path, tmp_path: Path) -> None:

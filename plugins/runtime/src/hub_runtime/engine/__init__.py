@@ -1,6 +1,6 @@
 """llama.cpp, typed: load a model, tokenize, generate, batch.
 
-    with load(as_gguf(path)) as model, model.context(4096, sequences=4) as context:
+    with as_gguf(path) as gguf, load(gguf.path) as model, model.context(4096, sequences=4) as context:
         slots = Slots(context)
         request = Request(model.vocab.tokenize("Once"), Settings(temperature=0.7, seed=42), max_tokens=64)
         for token in generate(slots, request):
