@@ -120,7 +120,8 @@ def _narrow(scores: Sequence[float]) -> NDArray[np.float32]:
 
 
 def _clean(text: str) -> str:
-    return text.encode(errors="replace").decode() if any("\ud800" <= c <= "\udfff" for c in text) else text
+    """`text` with a question mark for each half of a surrogate pair, which UTF-8 cannot hold."""
+    return text.encode(errors="replace").decode()
 
 
 def own_tokenizer(metadata: Mapping[str, Any], file: Path) -> Tokenizer:
