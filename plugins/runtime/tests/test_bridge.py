@@ -185,6 +185,37 @@ def test_a_maker_that_died_leaves_nothing_that_counts(source: Path, cache_folder
     assert not half.exists()
 
 
+KILLED = """
+import sys, time
+from hub_runtime.bridge import as_gguf
+
+class Waiting:
+    def start(self, what, nbytes):
+        if what == "verify":
+            print("half way", flush=True)
+            time.sleep(60)
+
+    def advance(self, nbytes):
+        pass
+
+as_gguf(sys.argv[1], progress=Waiting())
+"""
+
+
+def test_a_maker_that_is_killed_lets_the_next_one_in(source: Path, cache_folder: Path) -> None:
+    paths = os.pathsep.join(p for p in sys.path if p)
+    command, where = [sys.executable, "-c", KILLED, str(source)], {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=where) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half way\n"
+        process.kill()
+    assert [p for p in (cache_folder / "bridge").iterdir() if p.name.startswith(".")], "it left something"
+    assert Cache.usual().entries() == []
+    with as_gguf(source) as gguf:
+        assert gguf.made
+    assert sorted(p.suffix for p in (cache_folder / "bridge").iterdir()) == ["", ".lock"]
+
+
 class Meddling:
     """Told of progress, it changes the source when the result is verified."""
 
