@@ -6,6 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from hub.cli._output import emit, say, table
 from hub.errors import UsageError
 
 if TYPE_CHECKING:
-    from hub.pipeline import Report
+    from hub.pipeline import Report, Request
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SHOWN = 20
@@ -54,6 +55,8 @@ def convert(
     allow_unmapped: Annotated[
         bool, typer.Option("--allow-unmapped", help="Go on when tensors have no name in DST; each is listed.")
     ] = False,
+    sign_key: Annotated[Path | None, typer.Option(metavar="KEY", help="Sign DST, and from what it was made.")] = None,
+    passphrase_file: Annotated[Path | None, typer.Option(metavar="F", help="File with the passphrase of KEY.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is at DST.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
@@ -80,7 +83,7 @@ def convert(
         Options(shard_size=size, portable=portable, compression=compression, pre=pre, overwrite=force),
         default_budget(jobs, nbytes(memory, "--memory")),
     )
-    with progress_bar() as progress:
+    with _recording(request, sign_key, passphrase_file), progress_bar() as progress:
         try:
             report = run(request, progress)
         except (Failed, Unfinished) as failure:
@@ -91,6 +94,19 @@ def convert(
     else:
         _print(report)
     return report.exit_code
+
+
+def _recording(request: Request, key: Path | None, passphrase_file: Path | None) -> AbstractContextManager[None]:
+    """The block in which a conversion is recorded, to be signed with `key`; a plain block without one."""
+    if key is None:
+        if passphrase_file is not None:
+            raise UsageError("--passphrase-file has no effect without --sign-key")
+        return nullcontext()
+    from hub.signing import PrivateKey
+    from hub.signing.commands._passphrases import known_passphrase
+    from hub.signing.provenance import recorded
+
+    return recorded(request, PrivateKey.load(key, known_passphrase(passphrase_file)))
 
 
 def _no_effect_on_dry_run(dry_run: bool, flags: dict[str, object]) -> None:

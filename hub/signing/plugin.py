@@ -1,4 +1,4 @@
-"""Where signing hangs in the hub: a model is verified before it is converted or run."""
+"""Where signing hangs in the hub: models are verified before they are converted or run, results are signed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from hub.errors import BadSignature
 from hub.hookspecs import hookimpl
 from hub.signing import find_policy, find_signature, load_policy, verify_model
+from hub.signing.provenance import hub_after_write
 
 if TYPE_CHECKING:
     from hub.interface import Seal, Use
+
+__all__ = ["hub_after_write", "hub_before_load"]
 
 # Looking at a model harms nobody, and must not take as long as reading it whole.
 _HELD: frozenset[str] = frozenset({"convert", "run"})

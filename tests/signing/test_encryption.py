@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+import hub
+from hub.cli import main
 from hub.errors import DamagedFile, HubError, NotAuthentic, TargetExists, UnsupportedFile, UsageError
 from hub.signing.encryption import decrypt, encrypt, load_identity, load_recipient
 from hub.signing.encryption._header import Header
@@ -388,3 +391,84 @@ def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
         load_identity(tmp_path / "k")
     with pytest.raises(UnsupportedFile, match="private key"):
         load_recipient(VECTORS / "recipient.pem")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A pair of keys of a recipient, as hub keygen makes it."""
+    assert main(["keygen", "--type", "x25519", "-o", str(tmp_path / "key")]) == 0
+    return tmp_path / "key"
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main([*map(str, args)])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_the_commands_encrypt_and_decrypt(
+    plain: Path, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command, args in {
+        "encrypt": (plain, "-o", tmp_path / "x", "--recipient", f"{keys}.pub"),
+        "decrypt": (tmp_path / "x", "-o", tmp_path / "back", "--key", keys),
+    }.items():
+        code, out, err = run(capsys, command, *args)
+        assert (code, err) == (0, "")
+        assert " -> " in out
+        code, out, _ = run(capsys, command, *args, "--force", "--json")
+        schema = json.loads((Path(hub.__file__).parent / "schemas" / f"{command}.json").read_text(encoding="utf-8"))
+        jsonschema.Draft202012Validator(schema).validate(json.loads(out))
+    assert (tmp_path / "back").read_bytes() == plain.read_bytes()
+
+
+def test_the_commands_take_passphrases(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret, other = tmp_path / "secret", tmp_path / "other"
+    secret.write_bytes(b"correct horse\n")
+    other.write_bytes(b"wrong horse\n")
+    assert run(capsys, "encrypt", plain, "-o", tmp_path / "x", "--passphrase-file", secret)[0] == 0
+    code, _, err = run(capsys, "decrypt", tmp_path / "x", "-o", tmp_path / "y", "--passphrase-file", other)
+    assert (code, "the passphrase is not the one" in err) == (1, True)
+    assert run(capsys, "decrypt", tmp_path / "x", "-o", tmp_path / "y", "--passphrase-file", secret)[0] == 0
+    other.write_bytes(b"\n")
+    assert "no passphrase" in run(capsys, "encrypt", plain, "-o", tmp_path / "z", "--passphrase-file", other)[2]
+
+
+def test_a_key_may_have_a_passphrase_of_its_own(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, key = tmp_path / "secret", tmp_path / "key"
+    secret.write_bytes(b"correct horse\n")
+    assert main(["keygen", "--type", "x25519", "-o", str(key), "--passphrase-file", str(secret)]) == 0
+    assert main(["encrypt", str(plain), "-o", str(tmp_path / "x"), "--recipient", f"{key}.pub"]) == 0
+    decrypting = ("decrypt", tmp_path / "x", "-o", tmp_path / "y", "--key", key)
+    code, _, err = run(capsys, *decrypting)
+    assert (code, "encrypted" in err) == (2, True)
+    assert run(capsys, *decrypting, "--passphrase-file", secret)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("encrypt", "model.gguf", "-o", "y"), "give recipients or a passphrase"),
+        (("decrypt", "model.enc", "-o", "y"), "give a key or a passphrase"),
+        (("decrypt", "model.enc", "-o", "y", "--key", "key", "--passphrase-file", "model.gguf"), "has no effect"),
+        (("encrypt", "model.gguf", "-o", "model.enc", "--recipient", "key.pub"), "exists already"),
+        (("encrypt", "model.gguf", "-o", "y", "--recipient", "key"), "private key"),
+    ],
+)
+def test_what_the_commands_do_not_take(
+    args: tuple[str, ...],
+    message: str,
+    sealed: Path,
+    keys: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {sealed.parent, keys.parent} == {tmp_path}
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, *args)
+    assert (code, message in err) == (2, True), err
+    assert not (tmp_path / "y").exists()

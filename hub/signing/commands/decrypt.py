@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli._arguments import Json
+from hub.cli import Json
 from hub.errors import UsageError
 from hub.signing.commands._arguments import Force, PassphraseFile, read_passphrase
 from hub.signing.commands.encrypt import report
+
+if TYPE_CHECKING:
+    from hub.signing import Passphrase
 
 
 def decrypt(
@@ -29,6 +31,7 @@ def decrypt(
     Nothing is written that is not authentic, and nothing stays when the end is not. Exit code 1 for another key, or
     when a byte is not what was encrypted. The passphrase is the file's own, or with --key that of an encrypted KEY.
     """
+    from hub.signing.commands._passphrases import known_passphrase
     from hub.signing.encryption import decrypt as run
     from hub.signing.encryption import load_identity
 
@@ -36,20 +39,18 @@ def decrypt(
         passphrase = read_passphrase(passphrase_file) if passphrase_file else None
         report("decrypt", run(encrypted, output, passphrase=passphrase, overwrite=force), as_json)
         return
-    asked: list[Path] = []
-    identity = load_identity(key, _asked(passphrase_file, asked))
-    if passphrase_file is not None and not asked:
+    wanted: list[bool] = []
+    identity = load_identity(key, _noted(known_passphrase(passphrase_file), wanted))
+    if passphrase_file is not None and not wanted:
         raise UsageError("--passphrase-file has no effect: KEY is not encrypted")
     report("decrypt", run(encrypted, output, identity=identity, overwrite=force), as_json)
 
 
-def _asked(file: Path | None, asked: list[Path]) -> Callable[[], bytes] | None:
-    """What gives the passphrase of the key, and notes in `asked` that it was wanted."""
-    if file is None:
-        return None
+def _noted(passphrase: Passphrase | None, wanted: list[bool]) -> Passphrase | None:
+    """`passphrase`, which notes in `wanted` that it was asked."""
 
     def ask() -> bytes:
-        asked.append(file)
-        return read_passphrase(file)
+        wanted.append(True)
+        return passphrase() if passphrase is not None else b""
 
-    return ask
+    return None if passphrase is None else ask

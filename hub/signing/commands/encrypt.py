@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import _output as out
-from hub.cli._arguments import Json
+from hub import cli as out
+from hub.cli import Json
 from hub.signing.commands._arguments import Force, PassphraseFile, read_passphrase
 
 if TYPE_CHECKING:

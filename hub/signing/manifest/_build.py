@@ -30,14 +30,19 @@ SMALL = ("kind", "pre", "special", "flags", "token_type_count")
 
 
 def manifest(
-    path: Path, *, values: bool = False, budget: Budget | None = None, progress: Progress | None = None
+    path: Path,
+    from_: str | None = None,
+    *,
+    values: bool = False,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The manifest of the model at `path` (schema hub/schemas/manifest.json), computed by many workers.
 
     `values` adds to every quantized tensor the digest of its values as little-endian F32, so that a copy in another
     encoding can be recognised; that takes decoding all of them. Errors are those of reading a model.
     """
-    _, model = open_model(path, use="sign")
+    _, model = open_model(path, from_, use="sign")
     return of_model(model, values=values, budget=budget, progress=progress)
 
 

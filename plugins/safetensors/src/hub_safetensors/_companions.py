@@ -22,6 +22,8 @@ _DEPTH = 3
 _MOST = 1000  # files; a folder with more is no model's own
 
 OWN = "hub.json"
+# Who signed these very files and what they were made from: true of no other file, so it goes nowhere else.
+_ATTESTATIONS = (".sig", ".provenance.jsonl")
 _TEXT, _PACKED = "hub.file.", "hub.packed."
 _PACK_FROM = 16 << 10
 
@@ -138,7 +140,7 @@ def _walk(folder: Path, weights: Container[str]) -> tuple[dict[str, None], list[
     left: list[str] = []
     for path in sorted(islice(_files(folder, _DEPTH), _MOST)):
         name = path.relative_to(folder).as_posix()
-        if name == OWN or name in weights:
+        if name == OWN or name in weights or name.endswith(_ATTESTATIONS):
             continue
         if _is_companion(path):
             names[name] = None
