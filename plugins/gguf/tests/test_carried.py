@@ -12,7 +12,7 @@ import gguf
 import numpy as np
 import pytest
 
-from hub.errors import DamagedFile
+from hub.errors import DamagedFile, UnsupportedFile
 from hub.interface import Options
 from hub.ir import BF16, ENCODINGS, F16, F32, Config, Encoding, Lazy, Model, Tensor
 from hub_gguf import GgufFormat, _carried
@@ -235,3 +235,38 @@ def test_integers_without_a_type_in_gguf_come_back(write_model: Any, tmp_path: P
     assert held == {"BOOL": "I8", "U8": "I16", "U16": "I32", "U32": "I64", "I64": "I64", "F64": "F64"}
     write_model(model, tmp_path / "model.gguf")
     assert_same(model, GgufFormat().read(tmp_path / "model.gguf"))
+
+
+def test_ties_that_no_table_knows_come_back(write_model: Any, tmp_path: Path) -> None:
+    weight = tensor("weight", [[1.0, 2.0]], F32)
+    model = Model({"weight": weight}, naming="native", metadata={"architecture": "toy"}, ties={"other": "weight"})
+    write_model(model, tmp_path / "model.gguf")
+    assert GgufFormat().read(tmp_path / "model.gguf").ties == {"other": "weight"}
+
+
+@pytest.mark.parametrize("ties", [["weight"], {"other": "nowhere"}, {"other": 3}])
+def test_carried_ties_to_nothing_are_named(tmp_path: Path, ties: Any) -> None:
+    keys = {"general.architecture": Value(ValueType.STRING, "toy")}
+    carried = {"hub.ties": packed_json(ties), "hub.crc32": _carried.guard(keys)}
+    path = tmp_path / "model.gguf"
+    path.write_bytes(layout(keys | carried, []).header)
+    with pytest.raises(DamagedFile, match=r"'hub.ties' names no tensors"):
+        GgufFormat().read(path)
+
+
+def test_a_tensor_of_five_dimensions_is_refused_before_it_is_written() -> None:
+    video = Tensor.from_bytes("video", (1, 1, 1, 1, 2), F32, bytes(8))
+    with pytest.raises(UnsupportedFile, match="at most 4 dimensions") as raised:
+        GgufFormat().plan(Model({"video": video}, naming="native", metadata={"architecture": "toy"}), Options())
+    assert raised.value.tensor == "video"
+
+
+def test_what_a_card_says_and_no_key_holds_is_dropped_aloud() -> None:
+    card = {"architecture": "toy", "name": "Toy", "mood": "good", "license": ["mit", "bsd"]}
+    model = Model({"w": tensor("w", [[1.0]], F32)}, naming="native", metadata=card)
+    facts = {fact.key: (fact.fate, fact.detail) for fact in GgufFormat().plan(model, Options()).facts}
+    assert facts["mood"] == ("dropped", "GGUF has no key for it")
+    assert facts["license"] == ("mapped", "as 'mit,bsd'")
+    assert "name" not in facts
+    kept = replace(model, files={"README.md": b"---\nmood: good\n---\n"})
+    assert "mood" not in {fact.key for fact in GgufFormat().plan(kept, Options()).facts}

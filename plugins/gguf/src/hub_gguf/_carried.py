@@ -3,6 +3,7 @@
     hub.file.NAME      a companion file of a model folder
     hub.source.FORMAT  another format's source block, as JSON
     hub.config         the configuration as JSON, when neither the keys nor a carried config.json give it back
+    hub.ties           the ties of a model that no table knows, as JSON
     hub.tensor.NAME    the bytes of a canonical tensor that llama.cpp has no place for (bert's pooler)
     hub.tensors        per canonical tensor, the encoding it came in, with the bytes where the values do not invert
                        exactly, or the shape where the bytes are in a key of their own
@@ -25,7 +26,7 @@ from hub_gguf.container import NumberArray, Value, ValueType, encode_key
 
 PREFIX = "hub."
 FILE, SOURCE, TENSOR = "hub.file.", "hub.source.", "hub.tensor."
-CONFIG, TENSORS, GUARD = "hub.config", "hub.tensors", "hub.crc32"
+CONFIG, TIES, TENSORS, GUARD = "hub.config", "hub.ties", "hub.tensors", "hub.crc32"
 
 _SHORT = 1024
 LARGEST = 1 << 27

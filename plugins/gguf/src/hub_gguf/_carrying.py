@@ -26,7 +26,7 @@ def with_carried(draft: Draft) -> Keys:
     """All keys, those under hub. last."""
     back = read_again(draft, draft.keys)
     extra = dict(_files(draft))
-    extra |= _config_key(draft, extra, back.config) | _tensor_keys(draft, back)
+    extra |= _config_key(draft, extra, back.config) | _ties_key(draft) | _tensor_keys(draft, back)
     return draft.keys | extra | ({carried.GUARD: carried.guard(draft.keys)} if extra else {})
 
 
@@ -57,6 +57,12 @@ def _config_key(draft: Draft, extra: Mapping[str, Value], derived: Config) -> Ke
         found = config_json(draft.model.files["config.json"])
     wanted = dict(draft.model.config)
     return {} if found == wanted else {carried.CONFIG: carried.packed_json(wanted)}
+
+
+def _ties_key(draft: Draft) -> Keys:
+    """Ties that the tables do not know of: those of an architecture that is in none."""
+    own = draft.model.naming == "native" and draft.model.ties
+    return {carried.TIES: carried.packed_json(dict(draft.model.ties))} if own else {}
 
 
 def _tensor_keys(draft: Draft, back: Canonical) -> Keys:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub.errors import MissingFact, UnsupportedFile
 from hub.interface import Fact, Options, Plan, PlannedTensor
 from hub.ir import Model, Tensor, Tokenizer
+from hub.recipes import RECIPES
 from hub_gguf._block import Block, fit, put_back, read_block
 from hub_gguf._carrying import with_carried
 from hub_gguf._draft import Draft, Keys, read_again
-from hub_gguf._metadata import QUANTIZATION_VERSION, file_type, general_keys
+from hub_gguf._metadata import QUANTIZATION_VERSION, file_type, general_keys, read_metadata
 from hub_gguf._tokenizer import IMPLIED_PRE, tokenizer_keys
 from hub_gguf.arch import from_canonical
-from hub_gguf.container import Value, ValueType, shards
+from hub_gguf.container import MAX_DIMS, Value, ValueType, shards
 
 ARCHITECTURE, FILE_TYPE = "general.architecture", "general.file_type"
 VERSION = "general.quantization_version"
 PRE = "tokenizer.ggml.pre"
+
+# Said of the file it was read from, or by a key of its own.
+_OF_THE_FILE = frozenset({"format", "quantization", "architecture", "pooling", "generation"})
+
+_NO_KEY = "GGUF has no key for it"
 
 # Where llama.cpp's conversion script writes the file type: before these keys of an architecture, for some not at all.
 _AFTER_FILE_TYPE = (
@@ -40,8 +46,11 @@ class Document:
 def plan(model: Model, options: Options) -> Plan:
     """The plan for `model`. `MissingFact` when a key needs what is nowhere, `DamagedFile` for a broken source block."""
     draft = _drafted(model, _tokenizer(model, options))
+    draft.recipe = options.recipe
+    _check_dimensions(draft)
     _fit_tensors(draft)
     _complete_keys(draft)
+    draft.facts += _lost_metadata(draft)
     keys = with_carried(draft)
     tensors = [p.tensor for p in draft.tensors]
     parts = [tensors] if options.shard_size is None else shards(keys, tensors, options.shard_size)
@@ -112,6 +121,25 @@ def _drafted_native(model: Model, tokenizer: Tokenizer | None, block: Block | No
     return Draft(model, tokenizer, block, str(arch), tensors, {}, {}, [], [], notes)
 
 
+def _check_dimensions(draft: Draft) -> None:
+    for planned in draft.tensors:
+        if len(planned.tensor.shape) > MAX_DIMS:
+            shape = list(planned.tensor.shape)
+            raise UnsupportedFile(
+                f"GGUF holds at most {MAX_DIMS} dimensions, {shape} has more", tensor=planned.tensor.name
+            )
+
+
+def _lost_metadata(draft: Draft) -> Iterator[Fact]:
+    """What a model card says and no key of GGUF does, said aloud; a card that is carried keeps it."""
+    if draft.block is not None or "README.md" in draft.model.files:
+        return
+    held = read_metadata({key: value.plain for key, value in draft.keys.items()})
+    for key, value in draft.model.metadata.items():
+        if key not in _OF_THE_FILE and held.get(key) != value:
+            yield Fact(key, "mapped" if key in held else "dropped", f"as {held[key]!r}" if key in held else _NO_KEY)
+
+
 def _fit_tensors(draft: Draft) -> None:
     draft.tensors = [fit(planned, draft.model, draft.block) for planned in draft.tensors]
     if draft.block is not None:
@@ -143,6 +171,8 @@ def _with_file_type(draft: Draft) -> Keys:
 
 
 def _file_type(draft: Draft) -> Value:
+    if draft.recipe in RECIPES:
+        return Value(ValueType.UINT32, RECIPES[draft.recipe].number)
     return Value(ValueType.UINT32, file_type((p.tensor.encoding, p.tensor.shape) for p in draft.tensors))
 
 
@@ -150,7 +180,7 @@ def _kept_keys(draft: Draft, block: Block) -> Keys:
     keys = dict(block.keys)
     changed = _changed_keys(draft, keys) | _changed_pre(draft.tokenizer, keys)
     if any(block.encoding(p.tensor.name) != p.tensor.encoding.name for p in draft.tensors):
-        if FILE_TYPE in keys:
+        if FILE_TYPE in keys or draft.recipe is not None:
             changed[FILE_TYPE] = _file_type(draft)
         if VERSION not in keys and any(p.tensor.encoding.quantized for p in draft.tensors):
             changed[VERSION] = Value(ValueType.UINT32, QUANTIZATION_VERSION)

@@ -107,12 +107,22 @@ def _restored(keys: Keys, model: Model) -> Model:
     return replace(
         model,
         config=model.config if stated is None else stated,
-        ties=model.ties if stated is None or _tied(stated) else {},  # a bare model has no output at all
+        ties=_ties(keys, model, stated),
         notes=model.notes if stated is None else (),  # they tell what was derived, and nothing is
         files=files,
         tensors=_original(keys, model.tensors),
         source=Lazy(lambda: {**own.get(), **{n: carried.unpacked_json(k, keys[k]) for n, k in blocks.items()}}),
     )
+
+
+def _ties(keys: Keys, model: Model, stated: Config | None) -> Mapping[str, str]:
+    """The ties that the tables know of, or those that are carried."""
+    if carried.TIES in keys:
+        found = carried.unpacked_json(carried.TIES, keys[carried.TIES])
+        if not isinstance(found, dict) or not all(found.get(alias) in model.tensors for alias in found):
+            raise DamagedFile(f"key {carried.TIES!r} names no tensors of the file: {found!r}")
+        return {alias: name for alias, name in found.items() if alias not in model.tensors}
+    return model.ties if stated is None or _tied(stated) else {}  # a bare model has no output at all
 
 
 def _tied(config: Config) -> bool:
