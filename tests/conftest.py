@@ -5,28 +5,30 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hub.ir import ENCODINGS, F32, Config, Lazy, Model, Tensor, Tokenizer
+
 Weights: TypeAlias = NDArray[np.float32]
 
-# A third party's format, complete: raw tensors behind a line of JSON. Its writer can be told to stop half way, or to
-# commit one fault.
+# A third party's format, complete: raw tensors behind two lengths, an index and the other facts. Its writer can be told
+# to stop half way, or to commit one fault.
 TOY = """
 import json, os, time
-from dataclasses import fields
 from pathlib import Path
 from hub.hookspecs import hookimpl
 from hub.interface import BaseFormat, Capabilities, Magic
 from hub.codecs import shift
-from hub.ir import ENCODINGS, Config, File, Lazy, Model, Tensor, Tokenizer, concatenated
+from hub.ir import ENCODINGS, File, Tensor, concatenated, packed_facts, unpacked_facts
 
-def faulty(tensors, tokenizer):
+def faulty(tensors, facts):
     fault = os.environ.get("TOY_FAULT")
     first, second = list(tensors)[:2]
     if fault == "swap":
@@ -37,37 +39,28 @@ def faulty(tensors, tokenizer):
     if fault == "drop":
         del tensors[second]
     if fault == "merge":
-        tokenizer["merges"][1] = "l o"
-    return tensors, tokenizer
-
-def plain(tokenizer):
-    lists = ("tokens", "scores", "types", "merges")
-    values = {field.name: getattr(tokenizer, field.name) for field in fields(tokenizer)}
-    return {k: list(v) if k in lists and v is not None else v for k, v in values.items()}
+        facts = facts.replace(b'"h e", "l l"', b'"h e", "l o"')
+    return tensors, facts
 
 class Toy(BaseFormat):
     name, title, extensions, magic = "toy", "Toy", (".toy",), (Magic(b"TOY1"),)
-    capabilities = Capabilities(frozenset({"F32", "F16"}), ties=False)
-    drops = frozenset({"ties"})
+    capabilities = Capabilities(frozenset({"F32", "F16"}))
 
     def read(self, path):
         file = File(path)
-        size = int.from_bytes(file.read(4, 4), "little")
-        head, tensors, at = json.loads(file.read(8, size)), {}, 8 + size
-        for name, encoding, shape in head["tensors"]:
+        index, facts = (int.from_bytes(file.read(at, 4), "little") for at in (4, 8))
+        tensors, at = {}, 12 + index + facts
+        for name, encoding, shape in json.loads(file.read(12, index)):
             tensors[name] = Tensor.from_file(name, shape, ENCODINGS[encoding], file, at)
             at += tensors[name].nbytes
-        tokenizer = head["tokenizer"] and Tokenizer(**head["tokenizer"])
-        return Model(tensors, Config(head["config"]), Lazy.of(tokenizer))
+        return unpacked_facts(file.read(12 + index, facts), tensors, file=path)
 
     def write(self, plan, sink, options):
-        tokenizer = plan.document.tokenizer.get()
-        tensors, tokenizer = faulty({p.tensor.name: p.tensor for p in plan.tensors}, tokenizer and plain(tokenizer))
-        index = [(t.name, t.encoding.name, t.shape) for t in tensors.values()]
-        config = dict(plan.document.config)
-        head = json.dumps({"tensors": index, "config": config, "tokenizer": tokenizer}).encode()
-        path, at, placements = sink.create(), 8 + len(head), []
-        path.write_bytes(b"TOY1" + len(head).to_bytes(4, "little") + head)
+        tensors, facts = faulty({p.tensor.name: p.tensor for p in plan.tensors}, packed_facts(plan.document))
+        index = json.dumps([(t.name, t.encoding.name, t.shape) for t in tensors.values()]).encode()
+        path, at, placements = sink.create(), 12 + len(index) + len(facts), []
+        sizes = b"".join(len(part).to_bytes(4, "little") for part in (index, facts))
+        path.write_bytes(b"TOY1" + sizes + index + facts)
         for tensor in tensors.values():
             placements.append((at, tensor))
             at += tensor.nbytes
@@ -181,7 +174,73 @@ def tiny_gguf(tmp_path: Path) -> Path:
     return write_tiny_gguf(tmp_path / "tiny.gguf")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_gguf() -> Callable[..., Path]:
     """`write_tiny_gguf` itself, for tests that want a damaged one."""
     return write_tiny_gguf
+
+
+# A tiny healthy llama model in canonical form, and the means to harm it.
+HIDDEN, FFN, LAYERS, HEADS, KV, VOCAB = 32, 48, 2, 4, 2, 12
+
+CONFIG = {
+    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": HIDDEN, "intermediate_size": FFN,
+    "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": KV, "vocab_size": VOCAB,
+    "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": False,
+}  # fmt: skip
+
+TOKENS = ("<unk>", "<s>", "</s>", "a", "b", "c", "ab", "abc", "d", "e", "f", "<pad>")
+
+Make = Callable[..., Model]
+
+
+def _shapes() -> dict[str, tuple[int, ...]]:
+    kv = KV * HIDDEN // HEADS
+    layer = {
+        "input_layernorm": (HIDDEN,), "self_attn.q_proj": (HIDDEN, HIDDEN), "self_attn.k_proj": (kv, HIDDEN),
+        "self_attn.v_proj": (kv, HIDDEN), "self_attn.o_proj": (HIDDEN, HIDDEN), "post_attention_layernorm": (HIDDEN,),
+        "mlp.gate_proj": (FFN, HIDDEN), "mlp.up_proj": (FFN, HIDDEN), "mlp.down_proj": (HIDDEN, FFN),
+    }  # fmt: skip
+    inner = {f"model.layers.{i}.{name}.weight": shape for i in range(LAYERS) for name, shape in layer.items()}
+    ends = {"model.norm.weight": (HIDDEN,), "lm_head.weight": (VOCAB, HIDDEN)}
+    return {"model.embed_tokens.weight": (VOCAB, HIDDEN), **inner, **ends}
+
+
+def _f32(name: str, values: NDArray[Any]) -> Tensor:
+    return Tensor.from_bytes(name, values.shape, F32, np.ascontiguousarray(values, np.float32).tobytes())
+
+
+@pytest.fixture
+def tensor() -> Callable[[str, NDArray[Any]], Tensor]:
+    return _f32
+
+
+@pytest.fixture
+def tokenizer() -> Tokenizer:
+    return Tokenizer("bpe", TOKENS, merges=("a b", "ab c"), special={"bos": 1, "eos": 2, "pad": 11})
+
+
+@pytest.fixture
+def make(tokenizer: Tokenizer) -> Make:
+    """A model; `values` replaces tensors (None takes one away), other arguments replace the model's parts."""
+
+    def build(
+        values: Mapping[str, NDArray[Any] | None] | None = None,
+        config: Mapping[str, Any] | None = None,
+        tokens: Tokenizer | None = tokenizer,
+        **parts: Any,
+    ) -> Model:
+        random = np.random.default_rng(7)
+        arrays: dict[str, NDArray[Any] | None] = {n: random.normal(size=s) for n, s in _shapes().items()}
+        arrays |= {n: np.ones(s) for n, s in _shapes().items() if "norm" in n} | dict(values or {})
+        tensors = {n: _f32(n, a) for n, a in arrays.items() if a is not None}
+        model = Model(tensors, Config(CONFIG | dict(config or {})), Lazy.of(tokens))
+        return replace(model, **parts)
+
+    return build
+
+
+@pytest.fixture(params=["F32", "F16", "BF16", "Q8_0"])
+def encoding(request: pytest.FixtureRequest) -> str:
+    assert request.param in ENCODINGS
+    return str(request.param)

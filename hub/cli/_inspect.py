@@ -10,6 +10,7 @@ from hub.cli._arguments import Json, ModelPath
 
 if TYPE_CHECKING:
     from hub.inspection import Summary
+    from hub.signing import Claim
 
 
 def inspect(model: ModelPath, as_json: Json = False) -> None:
@@ -57,8 +58,19 @@ def _lines(s: Summary) -> Iterator[tuple[str, object]]:
     yield "Files", ", ".join(f.name for f in s.files) or None
     for key, value in s.metadata.items() if not s.tensor_count else ():
         yield f"  {key}", value
+    yield "Signature", _signature(s.signature) if s.signature else None
     for note in s.notes:
         yield "Note", note
+
+
+def _signature(said: Claim) -> str:
+    """What the signature says; a reader must not take it for what was verified."""
+    if said.problem:
+        return f"{said.file.name}, which cannot be read: {said.problem}"
+    key = f"key {said.key[:16]}" if said.key else "a key that it does not name"
+    kind = f" ({said.kind})" if said.kind else ""
+    number = "" if said.sequence is None else f", sequence {said.sequence}"
+    return f"{said.file.name} says {said.name!r}{number}, by {key}{kind}; NOT verified: hub verify does that"
 
 
 def _rope(s: Summary) -> str | None:

@@ -6,26 +6,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub.architectures import facts, family
 from hub.errors import HubError, MissingFact, UnsupportedFile
 from hub.inspection._files import size_on_disk
-from hub.interface import Format
+from hub.interface import Describes, Format
 from hub.ir import Config, Model, Tensor, Tokenizer
 from hub.opening import loading, open_model
 from hub.plugins import registry
 
+if TYPE_CHECKING:
+    from hub.signing import Claim
+
 T = TypeVar("T")
-
-
-@runtime_checkable
-class Describes(Protocol):
-    """A format that can say what a file is that it recognises and does not read as a model."""
-
-    def describe(self, path: Path) -> Mapping[str, Any] | None:
-        """What the file is: format, model_type, metadata ...; None for a file that `read` reads."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +87,7 @@ class Summary:
     files: tuple[InsideFile, ...]
     metadata: Mapping[str, Any]
     config: Mapping[str, Any]
+    signature: Claim | None
     notes: tuple[str, ...]
 
 
@@ -152,6 +147,8 @@ def _described(found: Format, path: Path) -> Mapping[str, Any] | None:
 
 def summarize(path: Path, found: Format, model: Model) -> Summary:
     """The summary of `model`, read from `path` by `found`. Reads the tokenizer, no tensor."""
+    from hub.signing import claim
+
     known = _Facts(model.config)
     get = known.get
     tokenizer = model.tokenizer.get()
@@ -189,6 +186,7 @@ def summarize(path: Path, found: Format, model: Model) -> Summary:
         files=tuple(InsideFile(name, len(data)) for name, data in model.files.items()),
         metadata=metadata,
         config=model.config,
+        signature=claim(path),
         notes=(*model.notes, *dict.fromkeys(known.notes)),
     )
 

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from hub.errors import BadSignature
 
+_LINK = "is a symbolic link; a signed model has none"
 _PIECE = 1 << 20
 _MOST = 1_000_000  # files; a folder with more is no model
 _DEPTH = 64
@@ -81,7 +82,7 @@ def _walk(root: Path, folder: str, ignored: frozenset[str], depth: int) -> Itera
 
 def _refuse_odd(root: Path, name: str, entry: os.DirEntry[str]) -> None:
     if entry.is_symlink():
-        raise BadSignature("is a symbolic link; a signed model has none", file=root / name)
+        raise BadSignature(_LINK, file=root / name)
     if not entry.is_dir(follow_symlinks=False) and not entry.is_file(follow_symlinks=False):
         raise BadSignature("is neither a file nor a folder", file=root / name)
     try:
@@ -99,7 +100,13 @@ def check_names(names: Iterable[str], file: Path | None = None) -> None:
     seen: dict[str, str] = {}
     for name in names:
         path = PurePosixPath(name)
-        if not name or path.is_absolute() or ".." in path.parts or str(path) != name or set("\\\0") & set(name):
+        if (
+            name in {"", "."}
+            or path.is_absolute()
+            or ".." in path.parts
+            or str(path) != name
+            or set("\\\0") & set(name)
+        ):
             raise BadSignature(f"{name[:100]!r} is no name of a file below a folder", file=file)
         folded = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
         if folded in seen:
@@ -137,8 +144,9 @@ def _digest(root: Path, name: str, advance: Callable[[int], None]) -> Digested:
     except FileNotFoundError as error:
         raise BadSignature("is missing", file=where) from error
     except OSError as error:
-        if where.is_symlink():
-            raise BadSignature("is a symbolic link; a signed model has none", file=where) from error
+        for step in (*reversed(where.parents), where):
+            if step.is_relative_to(root) and step != root and step.is_symlink():
+                raise BadSignature(_LINK, file=step) from error
         raise BadSignature(f"cannot be read: {error.strerror}", file=where) from error
     if Identity.of(before) != Identity.of(after):
         raise BadSignature("changed while it was read", file=where)
