@@ -28,7 +28,7 @@ def smoke(path: Path) -> tuple[Outcome, str]:
             return _embedded(model, tokens)
         with model.context(min(64, model.n_ctx_train)) as context:
             batch = context.batch()
-            index = batch.add(tokens[: min(32, context.ctx)], 0, 0)
+            index = batch.add(tokens[: min(32, context.ctx, batch.room)], 0, 0)
             context.decode(batch)
             logits = np.array(context.logits(index))
         return _judged(model, tokens, logits)
