@@ -11,7 +11,7 @@ def check(model: ModelPath, as_json: Json = False) -> int:
 
     From its magic bytes to inference: PASS, FAIL or SKIP, each with its reason. Exit code 1 when one fails.
     """
-    from hub.inspection import check as run
+    from hub.verdicts import check as run
 
     report = run(model)
     if as_json:

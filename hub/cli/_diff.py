@@ -11,7 +11,7 @@ from hub.cli import _output as out
 from hub.cli._arguments import Filter, Json
 
 if TYPE_CHECKING:
-    from hub.inspection import DiffReport, TensorDifference
+    from hub.verdicts import DiffReport, TensorDifference
 
 
 def diff(
@@ -31,8 +31,8 @@ def diff(
     Configuration, tokenizer, metadata and every tensor, whatever the formats. Exit code 1 when they differ.
     """
     from hub.cli._progress import progress_bar
-    from hub.inspection import diff as run
     from hub.opening import loading
+    from hub.verdicts import diff as run
 
     with loading(a), loading(b), progress_bar() as progress:
         report = run(a, b, tolerance=tolerance, pattern=pattern, limit=limit, progress=progress)

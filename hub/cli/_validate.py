@@ -21,7 +21,7 @@ def validate(
     """
     from hub.cli._progress import progress_bar
     from hub.inspection import counted
-    from hub.inspection import validate as run
+    from hub.verdicts import validate as run
 
     with progress_bar() as progress:
         report = run(model, strict=strict, progress=progress)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub.errors import HubError, UnsupportedFile, UsageError
-from hub.inspection._stats import Stats, scan_all
 from hub.ir import Model, Tensor
-from hub.pipeline import Progress, matches
+
+if TYPE_CHECKING:
+    from hub.pipeline import Progress
+    from hub.statistics import Stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ def select(model: Model, pattern: str | None) -> dict[str, Tensor]:
     """Tensors whose name contains `pattern` or matches it as a glob; `UsageError` when none does."""
     if pattern is None:
         return dict(model.tensors)
+    from hub.pipeline import matches
+
     found = {n: t for n, t in model.tensors.items() if matches(n, pattern)}
     if not found:
         raise UsageError(f"--filter {pattern!r} matches none of {len(model.tensors)} tensors")
@@ -64,6 +69,8 @@ def _line(tensor: Tensor, stats: Stats | None = None, problem: str | None = None
 
 
 def _with_stats(tensors: dict[str, Tensor], progress: Progress | None) -> Iterator[TensorLine]:
+    from hub.statistics import scan_all
+
     for tensor, result in scan_all(tensors.values(), progress):
         if isinstance(result, UnsupportedFile):
             yield _line(tensor, problem=result.message)

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub import codecs
-from hub.errors import HubError
-from hub.inspection import FactDifference, canonical, compare_config_facts, counted, tokenizer_facts
+from hub.errors import BadSignature, DamagedFile, HubError, MissingFact
+from hub.inspection import canonical, counted
 from hub.ir import ENCODINGS, F32, Encoding, Tensor, widens
 from hub.opening import loading, open_model
 from hub.pipeline import Budget, Copier, Progress, Silent, default_budget, each
 from hub.pipeline.compare import compare_mappings, compare_tensors
 from hub.signing.manifest._build import digest, digest_tensors, tokenizer_part
 from hub.signing.manifest._document import Entry, Manifest, parse
+from hub.verdicts import FactDifference, compare_config_facts, tokenizer_facts
 
 Kind = Literal["differs", "encoding", "shape", "added", "removed", "renamed", "config", "tokenizer", "ties"]
 
@@ -72,9 +73,17 @@ def compare(
 
     A tensor agrees when its canonical bytes have the signed digest, or when it is in another encoding and its values
     are exactly those that were signed: by encoding them back where that loses nothing, by `values_sha256` where the
-    signed tensor was quantized. Raises `DamagedFile` when `signed` is no manifest.
+    signed tensor was quantized. Raises `DamagedFile` when `signed` is no manifest, `BadSignature` when the model
+    cannot be read.
     """
     wanted, budget = parse(signed), budget or default_budget()
+    try:
+        return _compared(wanted, path, budget, progress)
+    except (DamagedFile, MissingFact) as error:
+        raise BadSignature(f"not the signed model, for it cannot be read: {error.message}", file=path) from error
+
+
+def _compared(wanted: Manifest, path: Path, budget: Budget, progress: Progress | None) -> Against:
     with loading(path, "sign"):
         found, model = open_model(path, use="sign")
         tensors, ties = canonical(model)

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hub.errors import HubError
-from hub.inspection import check, validate
 from hub.interface import Options
 from hub.opening import open_model
+from hub.verdicts import check, validate
 from hub_conformance.suite._child import resident
 
 SECONDS = 5.0  # that one file may take

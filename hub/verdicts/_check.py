@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.errors import DamagedFile, HubError, MissingFact, UnmappedTensor, UnsupportedFile
-from hub.inspection._model_stages import architecture_stage, config_stage
-from hub.inspection._plugin_stages import inference_stage, plugin_stages
-from hub.inspection._stages import StageResult, result, structure
-from hub.inspection._tokenizer_stage import tokenizer_stage
 from hub.interface import Format, Outcome, Stage
 from hub.ir import Model
 from hub.opening import loading, open_model
 from hub.plugins import registry
+from hub.verdicts._model_stages import architecture_stage, config_stage
+from hub.verdicts._plugin_stages import inference_stage, plugin_stages
+from hub.verdicts._stages import StageResult, result, structure
+from hub.verdicts._tokenizer_stage import tokenizer_stage
 
 # A file whose structure is sound may still not open; the stage that says so, by the error's class.
 BLAMED: dict[type[HubError], Stage] = {

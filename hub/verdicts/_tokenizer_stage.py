@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hub.errors import HubError
-from hub.inspection._embedding import embedding
-from hub.inspection._stages import StageResult, faulty, result
 from hub.interface import Stage
 from hub.ir import Model, Tokenizer, TokenType
+from hub.verdicts._embedding import embedding
+from hub.verdicts._stages import StageResult, faulty, result
 
 UNUSED = TokenType.UNUSED
 

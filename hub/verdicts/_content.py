@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub.errors import HubError
-from hub.inspection._roles import Role, role
-from hub.inspection._stats import Scan
 from hub.ir import Model, Tensor, Tokenizer, TokenType
+from hub.statistics._stats import Scan
+from hub.verdicts._roles import Role, role
 
 Severity = Literal["fail", "warning", "note"]
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from hub.architectures import FAMILIES, Family
-from hub.inspection._roles import Role, role
 from hub.ir import ENCODINGS, Tensor
+from hub.verdicts._roles import Role, role
 
 
 def named(name: str, shape: tuple[int, ...], encoding: str = "F32") -> Tensor:

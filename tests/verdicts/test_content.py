@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hub.inspection._content import CHECKS, Context, Remark
-from hub.inspection._stats import scan
 from hub.ir import Model, Tensor, Tokenizer
+from hub.statistics._stats import scan
+from hub.verdicts._content import CHECKS, Context, Remark
 
 Make = Callable[..., Model]
 MakeTensor = Callable[[str, NDArray[Any]], Tensor]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hub import codecs
 from hub.errors import UnsupportedFile
-from hub.inspection import scan, scan_all
 from hub.ir import ENCODINGS, Tensor
+from hub.statistics import scan, scan_all
 
 MakeTensor = Callable[[str, NDArray[Any]], Tensor]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from hub.errors import HubError, PluginError
 from hub.events import blamed, fire_each
-from hub.inspection._stages import StageResult, result, summed
 from hub.interface import Finding, Stage
 from hub.ir import Model
 from hub.plugins import registry
+from hub.verdicts._stages import StageResult, result, summed
 
 
 def inference_stage(path: Path, stages: list[StageResult]) -> StageResult:

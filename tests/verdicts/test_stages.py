@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from hub.errors import DamagedFile
-from hub.inspection._model_stages import architecture_stage, config_stage
-from hub.inspection._stages import SHOWN, STRUCTURE, structure
-from hub.inspection._tokenizer_stage import tokenizer_stage
 from hub.interface import BaseFormat, Capabilities, Finding, Format, Options, Outcome, Plan, Sink, Stage
 from hub.ir import Lazy, Model, Tokenizer
+from hub.verdicts._model_stages import architecture_stage, config_stage
+from hub.verdicts._stages import SHOWN, STRUCTURE, structure
+from hub.verdicts._tokenizer_stage import tokenizer_stage
 
 Make = Callable[..., Model]
 

@@ -9,13 +9,13 @@ from typing import Literal
 
 from hub.errors import UsageError
 from hub.inspection._canonical import canonical
-from hub.inspection._facts_diff import FactDifference, compare_facts
 from hub.inspection._numbers import counted
-from hub.inspection._threads import in_order
 from hub.ir import Model, Tensor
 from hub.opening import open_model
 from hub.pipeline import Progress, Silent, matches
 from hub.pipeline.compare import Comparison, compare_tensors
+from hub.statistics._threads import in_order
+from hub.verdicts._facts_diff import FactDifference, compare_facts
 
 Verdict = Literal[
     "same bytes", "equal values", "within tolerance", "differs", "shape", "kind", "only in a", "only in b"

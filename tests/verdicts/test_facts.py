@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hub.inspection._facts_diff import LONGEST, compare_facts, short
 from hub.ir import Config, Lazy, Model, Tokenizer
+from hub.verdicts._facts_diff import LONGEST, compare_facts, short
 
 Make = Callable[..., Model]
 

@@ -8,10 +8,10 @@ from itertools import islice
 
 from hub.architectures import Family, family, usual
 from hub.errors import HubError
-from hub.inspection._embedding import embedding
-from hub.inspection._stages import StageResult, faulty, result
 from hub.interface import Stage
 from hub.ir import Model, Tensor
+from hub.verdicts._embedding import embedding
+from hub.verdicts._stages import StageResult, faulty, result
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.errors import HubError, UnsupportedFile
-from hub.inspection._content import CHECKS, Context, Remark
 from hub.inspection._numbers import counted
-from hub.inspection._stages import structure
-from hub.inspection._stats import Scan, scan_all
 from hub.interface import Outcome
 from hub.ir import Model, Tensor
 from hub.opening import loading, open_model
 from hub.pipeline import Progress
 from hub.plugins import registry
+from hub.statistics._stats import Scan, scan_all
+from hub.verdicts._content import CHECKS, Context, Remark
+from hub.verdicts._stages import structure
 
 
 @dataclass(frozen=True, slots=True)

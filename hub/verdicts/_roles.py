@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from hub.inspection._embedding import has_token_rows
 from hub.ir import Tensor
+from hub.verdicts._embedding import has_token_rows
 
 
 class Role(StrEnum):

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hub import codecs
 from hub.errors import HubError, UnsupportedFile
-from hub.inspection._threads import in_order
 from hub.ir import Tensor
 from hub.pipeline import Progress, Silent
+from hub.statistics._threads import in_order
 
 Values = NDArray[Any]
 LISTED_ROWS = 1 << 20

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hub.errors import DamagedFile, PluginError
-from hub.inspection import StageResult, check
 from hub.interface import Finding, Stage
 from hub.plugins import PluginInfo, registry
+from hub.verdicts import StageResult, check
 
 Answer = Callable[[Path], Finding | None]
 
