@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.errors import HubError
-from hub.signing._envelope import read_bundle
 from hub.signing._locations import find_signature
-from hub.signing._statement import Statement
 
 _ED25519_BYTES = 64
 _DER_SEQUENCE = 0x30
@@ -35,6 +33,9 @@ def claim(model: Path) -> Claim | None:
         file = find_signature(model).signature
     except HubError:
         return None
+    from hub.signing._envelope import read_bundle  # not before there is something to read
+    from hub.signing._statement import Statement
+
     try:
         bundle = read_bundle(file)
         statement = Statement.parse(bundle.payload, file)

@@ -142,7 +142,7 @@ def test_the_policy_is_found_by_flag_by_variable_or_at_the_user_s(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("hub.signing._policy.usual_policy", lambda: tmp_path / "usual" / "trust.toml")
+    monkeypatch.setattr("hub.signing._places.usual_policy", lambda: tmp_path / "usual" / "trust.toml")
     monkeypatch.delenv("HUB_TRUST", raising=False)
     beside = tmp_path / "model"
     beside.mkdir()
