@@ -22,6 +22,7 @@ ELSEWHERE = {
     ".onnx": "hub-onnx", ".npz": "hub-npz", ".h5": "hub-keras", ".keras": "hub-keras", ".mlx": "hub-mlx",
 }  # fmt: skip
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+ENCRYPTED = b"hub.enc"  # what `hub encrypt` writes begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ class Registry:
         if suffix in ELSEWHERE and suffix not in {e for f in self.formats.values() for e in f.extensions}:
             package = ELSEWHERE[suffix]
             return NoPlugin(f"no plugin reads {suffix}", file=path, hint=f"a package such as {package} would")
+        if head.startswith(ENCRYPTED):
+            return NoPlugin("is encrypted", file=path, hint="hub decrypt opens it, for those who may")
         seen = f"its first bytes are {head[:8].hex(' ')}" if head else "it is empty or a folder without a model"
         return NoPlugin(f"no installed plugin reads this; {seen}", file=path, hint=f"installed: {self._names()}")
 

@@ -12,6 +12,7 @@ from hub.signing._envelope import IN_TOTO, Opened, read_bundle, verified
 from hub.signing._files import Digested, Seal, check_names, digest_files, listing
 from hub.signing._keys import PublicKey
 from hub.signing._locations import Place, files_read, find_signature
+from hub.signing._own import own_signature
 from hub.signing._statement import ALONE, GIT, Statement
 
 _SHOWN = 3
@@ -36,14 +37,15 @@ class Trust(Protocol):
 
 @dataclass(frozen=True)
 class KeyTrust:
-    """Trust in one key, for every model."""
+    """Trust in one key, or several, for every model."""
 
     key: PublicKey
+    others: tuple[PublicKey, ...] = ()
 
     @property
     def keys(self) -> Sequence[PublicKey]:
-        """That key."""
-        return (self.key,)
+        """Those keys."""
+        return (self.key, *self.others)
 
     def admit(self, statement: Statement, key: PublicKey) -> str | None:
         """Nothing is asked."""
@@ -90,9 +92,15 @@ def verify_model(
     """Verify the file, shards or folder at `model` against its signature; every byte is read.
 
     `name` is what the model must have been signed as. `BadSignature` (exit code 1) when it is unsigned, when no trusted
-    key signed it, or when a file is changed, missing, added, linked, or read without being signed.
+    key signed it, or when a file is changed, missing, added, linked, or read without being signed. A file without a
+    signature beside it is verified by its own, where its format has such.
     """
-    place = find_signature(model, signature)
+    try:
+        place = find_signature(model, signature)
+    except BadSignature:
+        if own_signature(model) is None:
+            raise
+        return _by_itself(model, trust, name, advance)
     opened, statement, signer = open_statement(place.signature, trust)
     if name is not None and statement.called != name:
         raise BadSignature(f"was signed as {statement.called!r}, not as {name!r}", file=model)
@@ -101,6 +109,26 @@ def verify_model(
     seal.check()
     trust.accept(statement)
     return Verified(model, place.signature, statement, opened.key, signer, seal)
+
+
+def _by_itself(model: Path, trust: Trust, name: str | None, advance: Callable[[int], None] | None) -> Verified:
+    """A file verified by the signature in it. Its name is the one inside the file: a file may be called anything."""
+    found = digest_files(model.parent, [model.name], advance)[model.name]
+    seal = Seal({model: found.identity})
+    own = own_signature(model)
+    seal.check()  # what was digested is what was read
+    if own is None:
+        raise BadSignature("is not signed", file=model)
+    statement = Statement(own.name or "", {ALONE: found.sha256})
+    key = next((k for k in trust.keys if k.type == "ed25519" and k.verifies(own.signature, own.message)), None)
+    if key is None:
+        said = f"the signature in it is of none of the keys given; it names {own.public_key.hex()}"
+        raise BadSignature(said, file=model)
+    if name is not None and statement.called != name:
+        raise BadSignature(f"was signed as {statement.called!r}, not as {name!r}", file=model)
+    signer = trust.admit(statement, key)
+    trust.accept(statement)
+    return Verified(model, model, statement, key, signer, seal)
 
 
 def open_statement(signature: Path, trust: Trust) -> tuple[Opened, Statement, str | None]:

@@ -435,6 +435,12 @@ def test_the_commands_take_passphrases(plain: Path, tmp_path: Path, capsys: pyte
     assert "no passphrase" in run(capsys, "encrypt", plain, "-o", tmp_path / "z", "--passphrase-file", other)[2]
 
 
+def test_commands_that_read_models_say_that_it_is_encrypted(sealed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "inspect", sealed)
+    assert code == 2
+    assert "is encrypted; hub decrypt opens it" in err
+
+
 def test_a_key_may_have_a_passphrase_of_its_own(
     plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

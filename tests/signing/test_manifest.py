@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import hub
-from hub.errors import DamagedFile
+from hub.errors import BadSignature, DamagedFile
 from hub.interface import Options
 from hub.pipeline import Budget, Request, convert
 from hub.signing.manifest import canonical_json, compare, manifest, manifest_digest
@@ -197,6 +197,20 @@ def test_an_edited_configuration_is_named_by_key(tiny_gguf: Path, tmp_path: Path
         ("config", "rope_theta", "10000 when signed, 500000.0 here")
     ]
     assert any("transformers_version" in r for r in found.remarks)
+
+
+def test_a_configuration_without_sense_is_not_the_signed_one(tiny_gguf: Path, tmp_path: Path) -> None:
+    folder = converted(tiny_gguf, tmp_path / "folder")
+    edit_json(folder / "config.json", num_attention_heads=0)
+    with pytest.raises(BadSignature, match="num_attention_heads"):
+        compare(manifest(tiny_gguf), folder)
+
+
+def test_a_damaged_model_is_not_the_signed_one(tiny_gguf: Path) -> None:
+    signed = manifest(tiny_gguf)
+    tiny_gguf.write_bytes(tiny_gguf.read_bytes()[:-1000])
+    with pytest.raises(BadSignature, match="cannot be read"):
+        compare(signed, tiny_gguf)
 
 
 def test_an_edited_tokenizer_is_named_by_part(tiny_gguf: Path, make_gguf: Callable[..., Path], tmp_path: Path) -> None:

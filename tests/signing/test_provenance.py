@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,15 @@ from hub.cli import main
 from hub.errors import BadSignature, HubError, TargetExists, UsageError
 from hub.interface import Options
 from hub.pipeline import Request, Unfinished, convert
-from hub.signing import IN_TOTO, PrivateKey, PublicKey, envelope
+from hub.signing import IN_TOTO, KeyTrust, PrivateKey, PublicKey, envelope, load_policy
 from hub.signing._sign import sign_model
-from hub.signing.commands._provenance import provenance
 from hub.signing.manifest import manifest
 from hub.signing.provenance import Chain, Conversion, recorded, usual_provenance, walk
 
 SCHEMA = json.loads((Path(hub.__file__).parent / "schemas" / "provenance-statement.json").read_text(encoding="utf-8"))
 TRAINER, FIRST, SECOND, STRANGER = (PrivateKey.generate("p256") for _ in range(4))
-TRUSTED = [key.public for key in (TRAINER, FIRST, SECOND)]
+KEYS = [key.public for key in (TRAINER, FIRST, SECOND)]
+TRUSTED = KeyTrust(KEYS[0], tuple(KEYS[1:]))
 
 
 def made(source: Path, target: Path, key: PrivateKey, *encode: str, force: bool = False, **more: Any) -> Path:
@@ -61,7 +61,7 @@ def test_a_chain_is_walked_from_the_training_to_what_is_deployed(deployed: Deplo
     chain = walk(deployed.final, TRUSTED)
     assert chain.whole, chain.problem
     assert chain.begins_signed
-    assert [*chain.signers] == TRUSTED
+    assert [*chain.signers] == KEYS
     assert [str(step).partition(" on ")[0] for step in chain.steps] == [
         "tiny.gguf was signed as it is",
         "tiny.gguf (gguf) became middle.apr (apr)",
@@ -191,11 +191,11 @@ def test_a_broken_chain_says_where(deployed: Deployed, how: str) -> None:
 
 def test_a_chain_asks_for_every_signer(deployed: Deployed) -> None:
     def problem(*keys: PublicKey) -> str:
-        return str(walk(deployed.final, keys).problem)
+        return str(walk(deployed.final, KeyTrust(keys[0], keys[1:])).problem)
 
-    assert problem(*TRUSTED[1:]).startswith("step 1: not signed by")
-    assert problem(TRUSTED[0], TRUSTED[2]).startswith("step 2: not signed by")
-    assert problem(*TRUSTED[:2]).startswith("step 3: not signed by")
+    assert problem(*KEYS[1:]).startswith("step 1: not signed by")
+    assert problem(KEYS[0], KEYS[2]).startswith("step 2: not signed by")
+    assert problem(*KEYS[:2]).startswith("step 3: not signed by")
 
 
 def edit(path: Path) -> None:
@@ -317,23 +317,47 @@ def test_the_command_signs_what_it_converts(
     assert main(["convert", tiny_gguf.name, "a.apr", "--sign-key", "key"]) == 0
     assert "from what: a.apr.provenance.jsonl" in capsys.readouterr().out
     assert main(["verify", "a.apr", "--key", "key.pub"]) == 0
-    assert walk(tmp_path / "a.apr", [PublicKey.load(tmp_path / "key.pub")]).whole
+    assert walk(tmp_path / "a.apr", KeyTrust(PublicKey.load(tmp_path / "key.pub"))).whole
     assert main(["convert", tiny_gguf.name, "b.apr", "--passphrase-file", "key"]) == 2
     assert "has no effect without --sign-key" in capsys.readouterr().err
 
 
-def test_the_command_walks_the_chain(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    code = provenance(deployed.final, TRUSTED, as_json=False)
-    lines = capsys.readouterr().out.splitlines()
+def test_the_command_walks_the_chain(deployed: Deployed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, key in enumerate(KEYS):
+        (tmp_path / f"{number}.pub").write_bytes(key.pem)
+
+    def verify(*numbers: int, flags: Sequence[str] = ()) -> tuple[int, str]:
+        keys = [arg for n in numbers for arg in ("--key", str(tmp_path / f"{n}.pub"))]
+        capsys.readouterr()
+        code = main(["verify", str(deployed.final), "--provenance", *keys, *flags])
+        return code, capsys.readouterr().out
+
+    code, out = verify(0, 1, 2)
+    lines = out.splitlines()
     assert code == 0
     assert lines[0].startswith("1. tiny.gguf was signed as it is; signed with p256 ")
-    assert any("F32 -> F16, max_abs" in line for line in lines)
+    assert any(line.split()[:3] == ["lm_head.weight", "F32", "F16"] for line in lines)
     assert lines[-1].endswith("every step holds, and these are its files")
+    code, out = verify(0)
+    assert (code, "BROKEN: step 2: not signed by" in out) == (1, True)
     schema = json.loads((Path(hub.__file__).parent / "schemas" / "provenance.json").read_text(encoding="utf-8"))
-    for keys in (TRUSTED, TRUSTED[:2]):
-        code = provenance(deployed.final, keys, as_json=True)
-        document = json.loads(capsys.readouterr().out)
+    for numbers in ((0, 1, 2), (0, 1)):
+        code, out = verify(*numbers, flags=["--json"])
+        document = json.loads(out)
         jsonschema.Draft202012Validator(schema).validate(document)
-        assert document["whole"] == (code == 0) == (keys == TRUSTED)
-    assert provenance(deployed.final, TRUSTED[:1], as_json=False) == 1
-    assert "BROKEN: step 2: not signed by" in capsys.readouterr().out
+        assert document["whole"] == (code == 0) == (len(numbers) == 3)
+    assert verify(0, flags=["--name", "x"])[0] == 2
+
+
+def test_a_policy_says_who_may_be_in_a_chain(deployed: Deployed, tmp_path: Path) -> None:
+    signers = ""
+    for name, key, models in zip(("lab", "first", "second"), KEYS, ("tiny*", "middle*", "final"), strict=True):
+        (tmp_path / name).write_bytes(key.pem)
+        signers += f'[[signer]]\nname = "{name}"\nkey = "{name}"\nmodels = ["{models}"]\n'
+    policy = tmp_path / "trust.toml"
+    policy.write_text(signers)
+    assert walk(deployed.final, load_policy(policy)).whole
+    policy.write_text(signers.replace("middle", "other"))
+    assert "step 2: first may not sign" in str(walk(deployed.final, load_policy(policy)).problem)
+    policy.write_text(f'{signers}[[revoked]]\nfingerprint = "{KEYS[0].fingerprint}"\nreason = "laptop lost"\n')
+    assert "step 1: signed by lab, whose key is revoked" in str(walk(deployed.final, load_policy(policy)).problem)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub import cli as out
 
 if TYPE_CHECKING:
-    from hub.signing import PublicKey
+    from hub.signing import Trust
     from hub.signing.provenance import Chain
 
 
-def provenance(model: Path, keys: Sequence[PublicKey], as_json: bool) -> int:
+_SHOWN = 20
+_COLUMNS = ("name", "source_encoding", "target_encoding", "max_abs", "rmse", "cosine")
+
+
+def provenance(model: Path, trust: Trust, as_json: bool) -> int:
     """Walk the chain of `model`, print each step and the verdict; the exit code."""
     from hub.signing.provenance import walk
 
-    chain = walk(model, keys)
+    chain = walk(model, trust)
     if as_json:
         out.emit("provenance", _document(chain))
     else:
@@ -40,12 +43,19 @@ def _document(chain: Chain) -> dict[str, Any]:
     }
 
 
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _print(chain: Chain) -> None:
     for number, (step, key) in enumerate(zip(chain.steps, chain.signers, strict=True), 1):
         out.say(f"{number}. {step}; signed with {key.type} {key.fingerprint[:16]}")
-        for line in getattr(step, "report", {}).get("re_encoded", ()):
-            change = f"{line['source_encoding']} -> {line['target_encoding']}"
-            out.say(f"   {line['name']}: {change}, max_abs {line['max_abs']}, rmse {line['rmse']}")
+        changed = [*getattr(step, "report", {}).get("re_encoded", ())]
+        rows = [[line.get(key) for key in _COLUMNS] for line in changed[:_SHOWN]]
+        if rows:
+            out.table(("  ", *_COLUMNS), [("  ", *map(_short, row)) for row in rows])
+        if changed[_SHOWN:]:
+            out.say(f"   ... and {len(changed) - _SHOWN} more; --json lists all")
     if chain.whole and not chain.begins_signed:
         out.say("Note: the chain begins at a model that nobody signed")
     out.say(f"{chain.model}: every step holds, and these are its files" if chain.whole else f"BROKEN: {chain.problem}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,9 @@ _SHOWN = 20
 
 def verify(
     model: ModelPath,
-    key: Annotated[Path | None, typer.Option("--key", metavar="PUB", help="The public key to believe.")] = None,
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", metavar="PUB", help="A public key to believe (repeatable).")
+    ] = None,
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="TOML", help="The trust.toml to follow; HUB_TRUST, or your own.")
     ] = None,
@@ -33,6 +35,9 @@ def verify(
         Path | None,
         typer.Option("--against", metavar="SIG", help="Another model's signature: are these the same weights?"),
     ] = None,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Walk the chain back to where the model began, and say each step.")
+    ] = False,
     allow_rollback: Annotated[
         bool, typer.Option("--allow-rollback", help="Accept a version older than one seen, from now on.")
     ] = False,
@@ -42,7 +47,10 @@ def verify(
 
     Exit code 0 when it holds, 1 when it does not or there is none, 2 when that could not be found out.
     """
-    trust = _trust(key, policy, allow_rollback)
+    trust = _trust(key or (), policy, allow_rollback)
+    if provenance:
+        _no_effect("--provenance", {"--sig": sig, "--name": name, "--against": against})
+        return _provenance(model, trust, as_json)
     if against is not None:
         if sig is not None:
             raise UsageError("--sig has no effect with --against, which names a signature itself")
@@ -62,15 +70,28 @@ def verify(
     return 0
 
 
-def _trust(key: Path | None, policy: Path | None, allow_rollback: bool) -> Trust:
+def _no_effect(given: str, flags: Mapping[str, object]) -> None:
+    for flag, value in flags.items():
+        if value is not None:
+            raise UsageError(f"{flag} has no effect with {given}")
+
+
+def _provenance(model: Path, trust: Trust, as_json: bool) -> int:
+    from hub.signing.commands._provenance import provenance
+
+    return provenance(model, trust, as_json)
+
+
+def _trust(keys: Sequence[Path], policy: Path | None, allow_rollback: bool) -> Trust:
     from hub.signing import KeyTrust, PublicKey, find_policy, load_policy
 
-    if key is not None and policy is not None:
+    if keys and policy is not None:
         raise UsageError("--key and --policy both say whom to believe: give one of them")
-    if key is not None:
+    if keys:
         if allow_rollback:
             raise UsageError("--allow-rollback has no effect with --key: only a policy remembers versions")
-        return KeyTrust(PublicKey.load(key))
+        first, *others = map(PublicKey.load, keys)
+        return KeyTrust(first, tuple(others))
     found = find_policy(policy)
     if found is None:
         raise UsageError("--key or --policy says whom to believe", hint="a signature alone proves nothing")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +13,7 @@ from hub.signing._json import parse
 from hub.signing._keys import PublicKey
 from hub.signing._statement import ALONE, STATEMENT, Statement
 from hub.signing._statement import PREDICATE as SIGNATURE
+from hub.signing._verify import Trust
 from hub.signing.provenance._places import files_of, lines_of, usual_provenance
 from hub.signing.provenance._statement import BUILD_TYPE, FILE, INPUT, MANIFEST, PREDICATE, PREVIOUS, ROLE, digest_of
 
@@ -48,6 +49,11 @@ class Conversion:
     finished: str
     digest: str
 
+    @property
+    def name(self) -> str:
+        """What the target was called."""
+        return str(self.parameters["target"])
+
     def __str__(self) -> str:
         p = self.parameters
         said = f"{p.get('source')} ({p.get('from')}) became {p.get('target')} ({p.get('to')}) on {self.finished}"
@@ -81,11 +87,12 @@ class Chain:
         return bool(self.steps) and isinstance(self.steps[0], Origin)
 
 
-def walk(model: Path, keys: Sequence[PublicKey], provenance: Path | None = None) -> Chain:
+def walk(model: Path, trust: Trust, provenance: Path | None = None) -> Chain:
     """Walk the chain of `model`, oldest statement first; every byte of the model is read.
 
-    `provenance` is where it is said to lie. `BadSignature` when there is none, `DamagedFile` when it cannot be read at
-    all; whatever is wrong in the chain itself is its `problem`.
+    Each statement must be signed by a key that `trust` admits for what it left: a model by the name that was signed, a
+    conversion by that of its target. `provenance` is where the chain is said to lie. `BadSignature` when there is none;
+    whatever is wrong in the chain itself is its `problem`.
     """
     if not model.exists():
         raise UsageError("no such file or folder", file=model)
@@ -98,8 +105,9 @@ def walk(model: Path, keys: Sequence[PublicKey], provenance: Path | None = None)
     try:
         for line in lines_of(file):
             where = f"step {len(steps) + 1}"
-            opened = open_envelope(line, keys)
+            opened = open_envelope(line, trust.keys)
             step = step_of(opened.payload)
+            trust.admit(Statement(step.name, step.files), opened.key)
             _check_place(step, steps[-1] if steps else None)
             steps.append(step)
             signers.append(opened.key)
@@ -173,7 +181,7 @@ def _conversion(document: dict[str, Any], digest: str) -> Conversion:
     for resource in definition["resolvedDependencies"]:
         roles[resource["annotations"][ROLE]].update([_named(resource)])
     files = dict(map(_named, document["subject"]))
-    if not files or not roles[FILE]:
+    if not files or not roles[FILE] or "target" not in definition["externalParameters"]:
         raise ValueError("it names no files")
     return Conversion(
         roles[FILE],

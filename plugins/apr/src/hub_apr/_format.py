@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.interface import BaseFormat, Capabilities, Finding, Magic, Options, Plan, Sink
 from hub.ir import ENCODINGS, Model
 from hub_apr.container import ALIGNMENT, V1, tell
+
+if TYPE_CHECKING:
+    from hub.signing import OwnSignature
 
 
 class APR(BaseFormat):
@@ -55,6 +58,13 @@ class APR(BaseFormat):
         from hub_apr._validate import findings
 
         return findings(path)
+
+    def own_signature(self, path: Path) -> OwnSignature | None:
+        """The Ed25519 signature of a v1 file that is SIGNED; None for every other. See `hub.signing.SignsItself`."""
+        from hub_apr._read import open_parts
+
+        opened = open_parts(path)
+        return opened.own_signature() if isinstance(opened, V1) else None
 
     def describe(self, path: Path) -> dict[str, Any] | None:
         """What a file is that `read` refuses because it is shown only (v1); None for every other."""

@@ -9,13 +9,16 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.errors import DamagedFile, UnsupportedFile
 from hub_apr.container import _crypto
 from hub_apr.container._checksum import FOOTER, Footer, footer
 from hub_apr.container._image import Image
 from hub_apr.container._unpack import LARGEST, check_size, lz4_block, zstd_frame
+
+if TYPE_CHECKING:
+    from hub.signing import OwnSignature
 
 MAGIC = b"APRN"
 SIZE = 32
@@ -99,11 +102,10 @@ class V1:
         check_size(len(data), size, path, offset)
         return data
 
-    def signature_valid(self) -> bool | None:
-        """Whether the embedded key's signature over header, metadata and payload holds; None when not SIGNED.
+    def own_signature(self) -> OwnSignature | None:
+        """The signature over header, metadata and payload; None when not SIGNED. `DamagedFile` when it is cut."""
+        from hub.signing import OwnSignature
 
-        That says that the file is as its signer left it, not who that was.
-        """
         if Flags.SIGNED not in self.flags:
             return None
         end = self.payload_offset + self.payload_size
@@ -112,7 +114,19 @@ class V1:
             raise DamagedFile(
                 f"a signature takes {_SIGNATURE} bytes, {room} are there", file=self.image.path, offset=end
             )
-        return _crypto.verify(self.image.read(0, end), signature=self.tail[:64], public_key=self.tail[64:])
+        name = self.metadata.get("model_name")
+        message = self.image.read(0, end)
+        return OwnSignature(message, self.tail[:64], self.tail[64:], name if isinstance(name, str) else None)
+
+    def signature_valid(self) -> bool | None:
+        """Whether the signature in the file is that of the key in the file; None when not SIGNED.
+
+        That says that the file is as its signer left it, not who that was: `hub verify --key` does.
+        """
+        own = self.own_signature()
+        if own is None:
+            return None
+        return _crypto.verify(own.message, signature=own.signature, public_key=own.public_key)
 
     def describe(self) -> dict[str, Any]:
         """What the file is, for people: kind, sizes, flags, metadata."""
