@@ -9,14 +9,13 @@ from pathlib import Path
 from hub.errors import DamagedFile, UnsupportedFile
 from hub_safetensors._companions import read_small
 from hub_safetensors._json import read_object
-from hub_safetensors.container import plausible
+from hub_safetensors.container import is_index
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 SUFFIX = ".safetensors"
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 _OTHERS = {".h5": "TensorFlow", ".msgpack": "Flax", ".gguf": "GGUF", ".onnx": "ONNX"}
-_FIRST_ENTRY = re.compile(rb'"weight_map"\s*:\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*(.)', re.DOTALL)
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors\Z")
 
 
@@ -48,16 +47,6 @@ def locate(path: Path) -> Located:
         if whole is not None and path in whole.weights:
             return whole
     return Located((path,))
-
-
-def is_index(head: bytes, size: int) -> bool:
-    """True when `head`, the first bytes of a file of `size` bytes, begins an index over shards.
-
-    Other formats' indexes have a weight_map too, of numbers; this one's names a file for each tensor.
-    """
-    first = _FIRST_ENTRY.search(head)
-    named = first is None or first[1] == b'"'
-    return head.lstrip()[:1] == b"{" and b'"weight_map"' in head and named and not plausible(head, size)
 
 
 def _head(path: Path) -> bytes:

@@ -12,9 +12,7 @@ from hub_safetensors._companions import read_small
 from hub_safetensors._json import read_object
 from hub_safetensors._locate import Located, locate
 from hub_safetensors._reading import check_shards
-from hub_safetensors.container import DTYPES, Header, check_entries, parse_header, read_text
-
-ALIGNMENT = 8
+from hub_safetensors.container import ALIGNMENT, DTYPES, Header, check_entries, parse_header, read_text
 
 
 def findings(path: Path) -> Iterator[Finding]:

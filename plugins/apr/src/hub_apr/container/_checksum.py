@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,6 +24,8 @@ _ONE, _X8 = 1 << 31, 1 << 23
 
 def crc32(image: Image, stop: int) -> int:
     """CRC-32 of the first `stop` bytes of `image`, read once."""
+    from concurrent.futures import ThreadPoolExecutor
+
     starts = range(0, stop, _PIECE)
     lengths = [min(_PIECE, stop - at) for at in starts]
     whole = 0

@@ -4,6 +4,7 @@ Layout, limits and checks are those of the format page and the reference library
 """
 
 from hub_safetensors.container._header import (
+    ALIGNMENT,
     DTYPES,
     MAX_HEADER,
     METADATA,
@@ -15,9 +16,11 @@ from hub_safetensors.container._header import (
     read_header,
     read_text,
 )
+from hub_safetensors.container._index import is_index
 from hub_safetensors.container._layout import arrange, header_bytes
 
 __all__ = [
+    "ALIGNMENT",
     "DTYPES",
     "MAX_HEADER",
     "METADATA",
@@ -26,6 +29,7 @@ __all__ = [
     "arrange",
     "check_entries",
     "header_bytes",
+    "is_index",
     "parse_header",
     "plausible",
     "read_header",

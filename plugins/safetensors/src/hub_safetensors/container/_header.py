@@ -13,6 +13,7 @@ from hub.ir import ENCODINGS, Encoding, File, Tensor
 
 MAX_HEADER = 100_000_000  # the reference library's own limit
 METADATA = "__metadata__"
+ALIGNMENT = 8  # of the payload
 
 # What the format calls them; the encodings of the hub have the same names.
 DTYPES: dict[str, Encoding] = {
