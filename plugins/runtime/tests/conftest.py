@@ -52,8 +52,12 @@ def write_tiny(
     scale: float = 1.0,
     causal: bool = True,
     long: str = LONG,
+    middle: tuple[int, int, int] | None = None,
 ) -> Path:
-    """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it encodes; `long` is token 260."""
+    """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it encodes; `long` is token 260.
+
+    `middle` are the tokens for filling in the middle: prefix, suffix, middle.
+    """
     import gguf
 
     tokens = [*alphabet(), *SPECIAL, long, MERGED]
@@ -86,6 +90,8 @@ def write_tiny(
     writer.add_eos_token_id(257)
     if template is not None:
         writer.add_chat_template(template)
+    for name, token in zip(("pre", "suf", "mid"), middle or (), strict=False):
+        writer.add_uint32(f"tokenizer.ggml.fim_{name}_token_id", token)
     for name, shape in shapes.items():
         values = np.ones(shape) if "norm" in name else random.normal(size=shape) / np.sqrt(shape[-1])
         if name == "output":

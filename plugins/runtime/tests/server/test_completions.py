@@ -1,11 +1,13 @@
 import json
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from hub_runtime.engine import LoadedModel, Request, Settings, Slots, generate, log_probabilities
+from hub_runtime.engine import LoadedModel, Request, Settings, Slots, generate, load, log_probabilities
 
 openai: Any = pytest.importorskip("openai", reason="OpenAI's client is not installed")
 
@@ -66,6 +68,34 @@ def test_choices_of_a_seed_differ_and_repeat(client: Any) -> None:
     assert [c.text for c in second.choices] == texts
     other = client.completions.create(**{**asked, "seed": 12})
     assert [c.text for c in other.choices] != texts
+
+
+def test_the_best_of_several_are_told(client: Any) -> None:
+    asked = {"model": "tiny", "prompt": ["Once", "The sea"], "max_tokens": 12, "temperature": 1.5, "seed": 5}
+    every = client.completions.create(**asked, n=6, logprobs=0)
+    found = client.completions.create(**asked, n=2, best_of=6)
+    likely = [sum(c.logprobs.token_logprobs) / len(c.logprobs.token_logprobs) for c in every.choices]
+    ranked = [sorted(range(i, i + 6), key=lambda n: -likely[n])[:2] for i in (0, 6)]
+    assert [c.text for c in found.choices] == [every.choices[n].text for n in (*ranked[0], *ranked[1])]
+    assert [c.index for c in found.choices] == [0, 1, 2, 3]
+    assert found.usage.completion_tokens == every.usage.completion_tokens, "all that was generated counts"
+    assert all(c.logprobs is None for c in found.choices)
+    same = client.completions.create(**asked, n=2, best_of=2)
+    assert [c.text for c in same.choices] == [every.choices[n].text for n in (0, 1, 6, 7)]
+
+
+def test_a_suffix_is_filled_up_to(make_tiny: Callable[..., Path], tmp_path: Path, serving: Callable[..., Any]) -> None:
+    path = make_tiny(tmp_path / "middle.gguf", middle=(258, 259, 260))
+    asked = {"model": "middle", "max_tokens": 9, "temperature": 0, "logit_bias": LONG}
+    with serving(path, "--threads", 1) as client:
+        found = client.completions.create(prompt="def f(", suffix="return x", **asked)
+        with load(path, gpu_layers=0) as model:
+            tokens = model.vocab.tokenize("def f(")
+            behind = model.vocab.tokenize("return x", add_special=False)
+            assert model.vocab.around(tokens, behind) == [258, *tokens, 259, *behind, 260]
+        wanted = client.completions.create(prompt=[258, *tokens, 259, *behind, 260], **asked)
+    assert found.choices[0].text == wanted.choices[0].text
+    assert found.usage.prompt_tokens == len(tokens) + len(behind) + 3
 
 
 def test_logprobs_are_of_the_distribution(client: Any, model: LoadedModel, slots: Slots) -> None:
@@ -156,7 +186,10 @@ def test_the_model_may_be_left_out_and_the_type_too(server: Any) -> None:
         ({"prompt": "x", "n": 128}, "n"),  # more than this server holds
         ({"prompt": "x", "stop": ""}, "stop"),
         ({"prompt": "x", "suffix": "y"}, "suffix"),
-        ({"prompt": "x", "best_of": 3}, "best_of"),
+        ({"prompt": "x", "suffix": "y", "echo": True}, "suffix"),
+        ({"prompt": "x", "best_of": 1, "n": 2}, "best_of"),
+        ({"prompt": "x", "best_of": 3, "stream": True}, "best_of"),
+        ({"prompt": "x", "best_of": 128}, "n"),  # more than this server holds
         ({"prompt": "x", "echo": True, "logprobs": 1, "stream": True}, "logprobs"),
         ({"prompt": "x", "max_tokens": 0}, "max_tokens"),
         ({"prompt": "x", "logit_bias": {"999999": 1}}, "logit_bias"),

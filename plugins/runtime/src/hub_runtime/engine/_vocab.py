@@ -24,6 +24,7 @@ class Vocab:
         self.eot = self._special("eot")
         self.sep = self._special("sep")
         self.pad = self._special("pad")
+        self._middle = [self._special(f"fim_{name}") for name in ("pre", "suf", "mid")]
         self.add_bos: bool = self._c.llama_vocab_get_add_bos(handle)
         self.add_eos: bool = self._c.llama_vocab_get_add_eos(handle)
         self._pieces: dict[tuple[int, bool], bytes] = {}
@@ -48,6 +49,17 @@ class Vocab:
                 return list(buffer[:got])
             count = -got
         raise HubError(f"a text of {len(data)} bytes cannot be tokenized")
+
+    def around(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int] | None:
+        """The prompt for what comes between `prefix` and `suffix`; None when the model has no tokens for that.
+
+        In the order prefix, suffix, middle (Bavarian et al. 2022), as llama.cpp's server and Qwen's model card have it.
+        """
+        before, behind, middle = self._middle
+        if before is None or behind is None or middle is None:
+            return None
+        start = [self.bos] if self.add_bos and self.bos is not None and list(prefix[:1]) == [self.bos] else []
+        return [*start, before, *prefix[len(start) :], behind, *suffix, middle]
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """The bytes of one token, perhaps part of a character; a control token has some only when `special`."""

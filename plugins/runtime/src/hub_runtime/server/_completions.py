@@ -15,7 +15,7 @@ from hub_runtime.server._answer import Piece
 from hub_runtime.server._engine import Engine
 from hub_runtime.server._errors import invalid
 from hub_runtime.server._logprobs import completion_logprobs, prompt_logprobs
-from hub_runtime.server._prompts import token_lists
+from hub_runtime.server._prompts import infilling, token_lists
 from hub_runtime.server._requests import CompletionBody, parsed
 from hub_runtime.server._respond import Reply, token_counts, whole_document
 from hub_runtime.server._settings import refuse_completion_fields, seeds, settings_of
@@ -39,9 +39,12 @@ async def completions(request: HttpRequest) -> Response:
 def _prepared(body: CompletionBody, engine: Engine) -> Reply:
     """The work that may take a while: reading prompts."""
     refuse_completion_fields(body)
-    settings = settings_of(body, engine, body.logprobs)
+    choices = body.best_of or body.n or 1
+    compared = 0 if choices > (body.n or 1) else None  # the best of several are told by their log probabilities
+    settings = settings_of(body, engine, compared if body.logprobs is None else body.logprobs)
     prompts = token_lists(body.prompt, engine.model, "prompt")
-    choices = body.n or 1
+    if body.suffix:
+        prompts = infilling(prompts, body.suffix, engine.name, engine.model)
     most = _MAX_TOKENS if body.max_tokens is None else body.max_tokens
     scored = bool(body.echo) and body.logprobs is not None
     requests = [
@@ -52,7 +55,7 @@ def _prepared(body: CompletionBody, engine: Engine) -> Reply:
     echoed = _echoed(body, prompts, engine) if body.echo else [""] * len(prompts)
     texts = [text for text in echoed for _ in range(choices)]
     shape = CompletionShape(engine, texts, logprobs=body.logprobs is not None)
-    return Reply(engine, body, requests, shape, "prompt")
+    return Reply(engine, body, requests, shape, "prompt", choices)
 
 
 def _echo_alone(body: CompletionBody, engine: Engine) -> dict[str, Any]:

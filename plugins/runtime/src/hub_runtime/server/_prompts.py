@@ -34,6 +34,16 @@ def _tokens(given: str | list[int], model: LoadedModel, param: str) -> list[int]
     return list(given)
 
 
+def infilling(prompts: list[list[int]], suffix: str, name: str, model: LoadedModel) -> list[list[int]]:
+    """The prompts for what comes between each of `prompts` and `suffix`; refused without tokens for that."""
+    behind = model.vocab.tokenize(suffix, add_special=False)
+    made = [model.vocab.around(prompt, behind) for prompt in prompts]
+    found = [prompt for prompt in made if prompt is not None]
+    if len(found) < len(made):
+        raise invalid(f"the model {name} has no tokens to fill in the middle with: it takes no suffix", "suffix")
+    return found
+
+
 def chat_tokens(body: ChatBody, name: str, model: LoadedModel, *, tools: bool) -> list[int]:
     """The prompt of a conversation, up to where the assistant speaks; `tools` shows the tools to the model."""
     if model.template is None:

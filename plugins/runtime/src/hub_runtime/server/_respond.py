@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from hub_runtime import __version__
 from hub_runtime.engine import Finish, Generation, PromptTooLong, Request, Token
-from hub_runtime.server._answer import Answer, Piece
+from hub_runtime.server._answer import Answer, Part, Piece
 from hub_runtime.server._engine import Engine
 from hub_runtime.server._errors import ApiError, api_error, invalid
 from hub_runtime.server._log import log
@@ -46,14 +46,28 @@ class Shape(Protocol):
 
 
 class Reply:
-    """One request to `engine` and its answer in `shape`. `choices` is the number of answers to one prompt."""
+    """One request to `engine` and its answer in `shape`.
 
-    def __init__(self, engine: Engine, body: Sampling, requests: Sequence[Request], shape: Shape, param: str) -> None:
+    `choices` is the number of answers to one prompt, of which the body's `n` are told: those whose tokens are the
+    likeliest on the average.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        body: Sampling,
+        requests: Sequence[Request],
+        shape: Shape,
+        param: str,
+        choices: int | None = None,
+    ) -> None:
         for request in requests:
             if len(request.prompt) >= engine.ctx:
                 error = PromptTooLong(len(request.prompt), engine.ctx)
                 raise invalid(str(error), param, "context_length_exceeded")
-        self.engine, self.requests, self.shape, self.choices = engine, requests, shape, body.n or 1
+        self.engine, self.requests, self.shape = engine, requests, shape
+        self.told = body.n or 1
+        self.choices = choices or self.told
         self._wants_usage = body.stream_options is not None and body.stream_options.include_usage
         # what all chunks begin with; the interpreter is shared with the engine, so it is written once
         self._opening = _json({**_head(shape, engine), "object": shape.chunk})[:-1]
@@ -90,10 +104,18 @@ class Reply:
             if piece.finish is not None:
                 finishes[piece.part] = piece.finish
         choices = [
-            self.shape.whole(part.number, tokens[part.number], finishes[part.number], part.generation)
-            for part in self.answer.parts
+            {**self.shape.whole(p.number, tokens[p.number], finishes[p.number], p.generation), "index": index}
+            for index, p in enumerate(self._best(tokens))
         ]
         return whole_document(self.shape, self.engine, choices, self._usage())
+
+    def _best(self, tokens: dict[int, list[Token]]) -> list[Part]:
+        """The parts that are told, of each prompt the likeliest first where some are not."""
+        parts = self.answer.parts
+        if self.told == self.choices:
+            return parts
+        groups = [parts[start : start + self.choices] for start in range(0, len(parts), self.choices)]
+        return [p for group in groups for p in sorted(group, key=lambda p: -_likely(tokens[p.number]))[: self.told]]
 
     async def events(self) -> AsyncIterator[bytes]:
         """The server-sent events."""
@@ -121,6 +143,11 @@ class Reply:
             sum(c.generated_tokens for c in counters),
             sum(c.cached_tokens for c in prompts),
         )
+
+
+def _likely(tokens: Sequence[Token]) -> float:
+    """The mean log probability of the tokens."""
+    return sum(token.logprob or 0.0 for token in tokens) / max(1, len(tokens))
 
 
 def token_counts(prompt: int, generated: int, cached: int) -> dict[str, Any]:

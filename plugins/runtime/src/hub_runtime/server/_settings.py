@@ -66,10 +66,12 @@ def grammar_of_schema(schema: dict[str, Any], param: str) -> str:
 
 def refuse_completion_fields(body: CompletionBody) -> None:
     """Refuse what completions cannot have here."""
-    if body.suffix:
-        raise invalid("suffix is not supported", "suffix")
-    if body.best_of is not None and body.best_of != (body.n or 1):
-        raise invalid("best_of is supported only where it equals n", "best_of")
+    if body.suffix and body.echo:
+        raise invalid("suffix cannot be combined with echo", "suffix")
+    if body.best_of is not None and body.best_of < (body.n or 1):
+        raise invalid("best_of must be at least n", "best_of")
+    if body.best_of is not None and body.best_of > (body.n or 1) and (body.stream or body.max_tokens == 0):
+        raise invalid("best_of comes neither in a stream nor with max_tokens 0", "best_of")
     if body.echo and body.logprobs is not None and (body.stream or body.max_tokens == 0):
         raise invalid("logprobs of the prompt come neither in a stream nor with max_tokens 0", "logprobs")
     if body.max_tokens == 0 and not body.echo:
