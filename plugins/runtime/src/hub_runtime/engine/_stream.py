@@ -30,6 +30,8 @@ class TextStream:
         return text + rest
 
     def _release(self, new: str) -> str:
+        if not self._stops:
+            return new
         if self.stopped is not None:
             return ""
         text = self._held + new

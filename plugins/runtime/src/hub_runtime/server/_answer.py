@@ -21,13 +21,17 @@ class Piece:
 
 @dataclass(eq=False)
 class Part:
-    """One generation of an answer: its number, what is asked for and, once it runs, the generation."""
+    """One generation of an answer: its number, what is asked for and, once it runs, the generation.
+
+    The event loop knows when its `last` token came, once it was `told` of one.
+    """
 
     answer: Answer
     number: int
     request: Request
     generation: Generation | None = None
     last: float = 0.0
+    told: bool = False
 
 
 class Answer:

@@ -17,6 +17,7 @@ from hub_runtime.engine import Context, Generation, LoadedModel, Request, Slots
 from hub_runtime.loading import load_any
 from hub_runtime.server._answer import Answer, Part, Piece
 from hub_runtime.server._config import Config
+from hub_runtime.server._courier import Courier
 from hub_runtime.server._errors import busy, invalid, unavailable
 from hub_runtime.server._log import log, silenced
 from hub_runtime.server._metrics import Metrics
@@ -44,6 +45,7 @@ class Engine:
 
     def __init__(self, name: str, path: Path, config: Config, metrics: Metrics) -> None:
         self.name, self.path, self.config, self.metrics = name, path, config, metrics
+        self._seen = metrics.of(name)
         self.state: Literal["loading", "ready", "failed", "stopped"] = "loading"
         self.failure: Exception | None = None
         self.inbox = Inbox(config.parallel + config.queue)
@@ -53,6 +55,7 @@ class Engine:
     def start(self, changed: Callable[[], None]) -> None:
         """Begin to load; `changed` is called in the event loop when `state` changed."""
         self._loop = asyncio.get_running_loop()
+        self._courier = Courier(self._loop, self.name)
         self._changed = changed
         self._thread.start()
 
@@ -62,6 +65,7 @@ class Engine:
             self._post(answer.post, unavailable("the server is stopping"))
         if self.state != "loading":  # loading cannot be interrupted; the process ends without it
             self._thread.join()
+        self._courier.close()
 
     def submit(self, requests: Sequence[Request]) -> Answer:
         """Queue the generations of one HTTP request. `ApiError` 429 when there is no room, 503 when not ready."""
@@ -74,14 +78,14 @@ class Engine:
         try:
             self.inbox.put(answer)
         except Full:
-            self.metrics.refused.labels(self.name).inc()
+            self._seen.refused.inc()
             raise busy() from None
         return answer
 
     def cancel(self, answer: Answer) -> None:
         """Nobody waits for `answer` any more: free its slots and its places in the queue."""
         gone = self.inbox.cancel(answer)
-        self.metrics.cancelled.labels(self.name).inc(gone)
+        self._seen.cancelled.inc(gone)
 
     async def compute(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """The results of functions run in the engine's thread, each between two steps. Errors as for `submit`."""
@@ -90,7 +94,7 @@ class Engine:
         try:
             self.inbox.put_calls([partial(self._call, *pair) for pair in zip(calls, futures, strict=True)])
         except Full:
-            self.metrics.refused.labels(self.name).inc()
+            self._seen.refused.inc()
             raise busy() from None
         try:
             return list(await asyncio.gather(*futures))
@@ -115,6 +119,24 @@ class Engine:
         else:
             self._post(_settle, future, result, None)
 
+    def _deliver(self, news: Sequence[tuple[Part, Piece]], now: float) -> None:
+        """Count what a step made at the time `now`, and hand it to the answers it belongs to."""
+        for part, piece in news:
+            self._measure(part, now)
+            part.answer.post(piece)
+
+    def _measure(self, part: Part, now: float) -> None:
+        seen = self._seen
+        seen.generated_tokens.inc()
+        if part.told:
+            seen.between.observe(now - part.last)
+        elif part.generation is not None:
+            counters = part.generation.counters
+            seen.first.observe(now - part.answer.arrived)
+            seen.prompt_tokens.inc(counters.prompt_tokens)
+            seen.cached_tokens.inc(counters.cached_tokens)
+        part.last, part.told = now, True
+
     # From here on: the engine's own thread.
 
     def _live(self) -> None:
@@ -138,8 +160,7 @@ class Engine:
         self._post(self._changed)
 
     def _post(self, call: Callable[..., None], *args: object) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(call, *args)
+        self._courier.post(partial(call, *args))
 
     def _load(self, stack: ExitStack) -> None:
         log("model_loading", model=self.name, path=str(self.path))
@@ -195,14 +216,14 @@ class Engine:
             self._admit(self.slots)
             if self._running:
                 self._step(self.slots)
-        self.metrics.busy.labels(self.name).inc(time.perf_counter() - started)
+        self._seen.busy.inc(time.perf_counter() - started)
 
     def _forget_cancelled(self, slots: Slots) -> None:
         for generation, part in list(self._running.items()):
             if part.answer.cancelled:
                 slots.cancel(generation)
                 self._ended(generation)
-                self.metrics.cancelled.labels(self.name).inc()
+                self._seen.cancelled.inc()
 
     def _admit(self, slots: Slots) -> None:
         while slots.free:
@@ -211,13 +232,12 @@ class Engine:
                 return
             try:
                 with silenced() if part.request.settings.grammar else nullcontext():
-                    part.generation = slots.add(part.request)
+                    part.generation = generation = slots.add(part.request)
             except Exception as error:  # the request's fault (its grammar, its length) or ours: its alone in any case
                 self._refuse(part, error)
                 continue
-            part.last = time.perf_counter()
-            self._running[part.generation] = part
-            self.metrics.queued.labels(self.name).observe(part.last - part.answer.arrived)
+            self._running[generation] = part
+            self._seen.queued.observe(generation.counters.started - part.answer.arrived)
             self._post(part.answer.admit)
 
     def _refuse(self, part: Part, error: Exception) -> None:
@@ -240,18 +260,17 @@ class Engine:
             log("engine_error", level=logging.ERROR, error=error, model=self.name, generations=len(self._running))
             self._abandon(error)
             return
-        self.metrics.steps.labels(self.name).inc()
-        self.metrics.decoding.labels(self.name).inc(slots.decode_seconds - before)
+        self._seen.steps.inc()
+        self._seen.decoding.inc(slots.decode_seconds - before)
         now = time.perf_counter()
-        news: list[tuple[Answer, Piece]] = []
+        news: list[tuple[Part, Piece]] = []
         for generation, token in made:
             part = self._running[generation]
-            news.append((part.answer, Piece(part.number, token, generation.finish)))
-            self._measure(part, generation, now)
+            news.append((part, Piece(part.number, token, generation.finish)))
             if generation.finish is not None:
                 self._ended(generation)
         if news:
-            self._post(_deliver, news)
+            self._post(self._deliver, news, now)
         self._drop_failed()
 
     def _drop_failed(self) -> None:
@@ -261,17 +280,6 @@ class Engine:
                 self._ended(generation)
                 self.inbox.cancel(part.answer)
                 self._post(part.answer.post, generation.failure)
-
-    def _measure(self, part: Part, generation: Generation, now: float) -> None:
-        counters, metrics = generation.counters, self.metrics
-        if counters.generated_tokens == 1:
-            metrics.first.labels(self.name).observe(now - part.answer.arrived)
-            metrics.prompt_tokens.labels(self.name).inc(counters.prompt_tokens)
-            metrics.cached_tokens.labels(self.name).inc(counters.cached_tokens)
-        else:
-            metrics.between.labels(self.name).observe(now - part.last)
-        metrics.generated_tokens.labels(self.name).inc()
-        part.last = now
 
     def _ended(self, generation: Generation) -> None:
         del self._running[generation]
@@ -285,12 +293,6 @@ class Engine:
             self._ended(generation)
             self.inbox.cancel(part.answer)
             self._post(part.answer.post, error)
-
-
-def _deliver(news: Sequence[tuple[Answer, Piece]]) -> None:
-    """In the event loop: hand what one step made to the answers it belongs to."""
-    for answer, piece in news:
-        answer.post(piece)
 
 
 def _settle(future: asyncio.Future[T], result: T, error: Exception | None) -> None:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 # Seconds. A first token takes from milliseconds to minutes, the next ones 0.1 ms to seconds.
 _FIRST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _BETWEEN = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class _Series(NamedTuple):
+    """What is counted for each model; looking a model up takes longer than counting, so each engine does it once."""
+
+    refused: Counter
+    cancelled: Counter
+    queued: Histogram
+    first: Histogram
+    between: Histogram
+    prompt_tokens: Counter
+    cached_tokens: Counter
+    generated_tokens: Counter
+    steps: Counter
+    busy: Counter
+    decoding: Counter
 
 
 class Metrics:
@@ -21,17 +38,19 @@ class Metrics:
         model = ["model"]
         self.requests = counter("hub_requests", "HTTP requests", ["endpoint", "status"])
         self.seconds = histogram("hub_request_seconds", "From request to end of response", ["endpoint"])
-        self.refused = counter("hub_requests_refused", "Requests refused: the queue was full", model)
-        self.cancelled = counter("hub_generations_cancelled", "Generations whose client left", model)
-        self.queued = histogram("hub_queue_seconds", "Time in the queue", model, buckets=_FIRST)
-        self.first = histogram("hub_time_to_first_token_seconds", "From request to first token", model, buckets=_FIRST)
-        self.between = histogram("hub_inter_token_seconds", "Between two tokens of one answer", model, buckets=_BETWEEN)
-        self.prompt_tokens = counter("hub_prompt_tokens", "Tokens of prompts", model)
-        self.cached_tokens = counter("hub_prompt_tokens_cached", "Prompt tokens computed before", model)
-        self.generated_tokens = counter("hub_generated_tokens", "Tokens generated", model)
-        self.steps = counter("hub_engine_steps", "Batches computed", model)
-        self.busy = counter("hub_engine_busy_seconds", "Time the engine had work", model)
-        self.decoding = counter("hub_engine_decode_seconds", "Time of that spent in llama.cpp", model)
+        self._series = _Series(
+            refused=counter("hub_requests_refused", "Requests refused: the queue was full", model),
+            cancelled=counter("hub_generations_cancelled", "Generations whose client left", model),
+            queued=histogram("hub_queue_seconds", "Time in the queue", model, buckets=_FIRST),
+            first=histogram("hub_time_to_first_token_seconds", "From request to first token", model, buckets=_FIRST),
+            between=histogram("hub_inter_token_seconds", "Between two tokens of one answer", model, buckets=_BETWEEN),
+            prompt_tokens=counter("hub_prompt_tokens", "Tokens of prompts", model),
+            cached_tokens=counter("hub_prompt_tokens_cached", "Prompt tokens computed before", model),
+            generated_tokens=counter("hub_generated_tokens", "Tokens generated", model),
+            steps=counter("hub_engine_steps", "Batches computed", model),
+            busy=counter("hub_engine_busy_seconds", "Time the engine had work", model),
+            decoding=counter("hub_engine_decode_seconds", "Time of that spent in llama.cpp", model),
+        )
         self._gauges = {
             name: Gauge(f"hub_{name}", text, model, registry=self.registry)
             for name, text in (
@@ -44,6 +63,10 @@ class Metrics:
                 ("load_seconds", "Time to load the model"),
             )
         }
+
+    def of(self, model: str) -> _Series:
+        """The counters and histograms of one model."""
+        return _Series._make(metric.labels(model) for metric in self._series)
 
     def watch(self, name: str, model: str, read: Callable[[], float]) -> None:
         """Ask `read` for the gauge `name` of `model` whenever somebody looks."""
