@@ -1,0 +1,74 @@
+"""The tables of what was measured, written into a document between two marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.runtime._results import TARGETS, read
+
+BEGIN, END = "<!-- benchmarks.runtime: begin -->\n", "<!-- benchmarks.runtime: end -->\n"
+
+
+def tabulate(results: Path, document: Path) -> None:
+    """Write the tables of `results` into `document`, in place of what is between its marks."""
+    text = document.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{document} lacks the marks {BEGIN.strip()} and {END.strip()}")
+    lines = "\n".join(_lines(read(results)))
+    document.write_text(f"{before}{BEGIN}{lines}\n{END}{after}", encoding="utf-8")
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    runs = found["runs"]
+    host = runs[0]["host"]
+    yield (
+        f"{host['processor']}, {host['cores']} cores, {runs[0]['threads']} thread(s), Python {host['python']}, "
+        f"llama-cpp-python {host['llama_cpp_python']}; {runs[0]['rounds']} rounds of {runs[0]['tokens']} tokens. "
+        "Medians, tokens per second unless the name says otherwise:\n"
+    )
+    names = [run["model"].removesuffix(".gguf") for run in runs]
+    yield from _head("", names)
+    for name in runs[0]["medians"]:
+        yield _row(name, [_number(run["medians"].get(name)) for run in runs])
+    yield "\nRatios of the medians, in brackets those of the best samples; a miss is in bold:\n"
+    yield from _head("", ["wanted", *names])
+    for target in TARGETS:
+        wanted = f"{'at least' if target.least else 'at most'} {target.bound}"
+        yield _row(target.name, [wanted, *(_ratio(run, target.name) for run in runs)])
+    if found["checks"]:
+        yield "\nUnder load:\n"
+        yield from _checks(found["checks"])
+
+
+def _checks(checks: list[dict[str, Any]]) -> Iterator[str]:
+    yield from _head("", [check["model"].removesuffix(".gguf") for check in checks])
+    same = (f"{check['same']} of {check['prompts']}" for check in checks)
+    yield _row("prompts with the same greedy tokens 8 at a time as alone", same)
+    yield _row("KiB more after 500 requests", (str(check["growth_kib"]) for check in checks))
+    crowd = (", ".join(f"{n} x {status}" for status, n in sorted(check["crowd"].items())) for check in checks)
+    yield _row("64 requests at once, `--parallel 4 --queue 16`", crowd)
+
+
+def _head(first: str, names: Iterable[str]) -> Iterator[str]:
+    names = list(names)
+    yield _row(first, names)
+    yield _row("---", ["---:"] * len(names))
+
+
+def _row(first: str, cells: Iterable[str]) -> str:
+    return f"| {first} | {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}" if value < 2 else f"{value:.0f}"
+
+
+def _ratio(run: dict[str, Any], name: str) -> str:
+    if name not in run["ratios"]:
+        return "-"
+    text = f"{run['ratios'][name]:.3f}"
+    return f"{f'**{text}**' if name in run['missed'] else text} ({run['unhindered'][name]:.3f})"
