@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
-from hub.ir import ENCODINGS, Model, Tensor
+from hub.ir import ENCODINGS, Encoding, Model, Tensor
 from hub.pipeline.compare import compare_configs, compare_mappings, compare_tokenizers
 from hub_conformance.notation._document import model_of
 from hub_conformance.notation._dump import digest
@@ -53,28 +53,28 @@ def _missing(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Iterator[str]:
 
 def exact(a: Tensor, b: Tensor) -> Iterator[str]:
     """Why `b` has not the shape, the encoding and the bytes of `a`."""
-    if a.shape != b.shape:
-        yield f"tensor {a.name!r}: shape {list(a.shape)} became {list(b.shape)}"
-    if a.encoding != b.encoding:
-        yield f"tensor {a.name!r}: {a.encoding} became {b.encoding}"
-    elif a.shape == b.shape and digest(a) != digest(b):
-        yield f"tensor {a.name!r}: bytes differ ({_where(a, b)})"
+    lines = list(_formed(a.name, a.shape, a.encoding, b))
+    if not lines and digest(a) != digest(b):
+        x, y = a.read(), b.read()
+        at = next(i for i, pair in enumerate(zip(x, y, strict=True)) if pair[0] != pair[1])
+        lines = [f"tensor {a.name!r}: bytes differ (first at byte {at} of {len(x)})"]
+    yield from lines
 
 
-def _where(a: Tensor, b: Tensor) -> str:
-    x, y = a.read(), b.read()
-    at = next(i for i, pair in enumerate(zip(x, y, strict=True)) if pair[0] != pair[1])
-    return f"first at byte {at} of {len(x)}"
+def _formed(name: str, shape: tuple[int, ...], encoding: Encoding, got: Tensor) -> Iterator[str]:
+    if got.shape != shape:
+        yield f"tensor {name!r}: shape {list(shape)} became {list(got.shape)}"
+    if got.encoding != encoding:
+        yield f"tensor {name!r}: {encoding} became {got.encoding}"
 
 
 def _by_digest(entry: Mapping[str, Any], got: Tensor | None) -> Iterator[str]:
     if got is None:
         return
-    shape, encoding = tuple(entry["shape"]), ENCODINGS[entry["encoding"]]
-    if (got.shape, got.encoding) != (shape, encoding):
-        yield f"tensor {entry['name']!r}: {encoding} {list(shape)} became {got.encoding} {list(got.shape)}"
-    elif digest(got) != entry["sha256"]:
-        yield f"tensor {entry['name']!r}: bytes differ"
+    lines = list(_formed(entry["name"], tuple(entry["shape"]), ENCODINGS[entry["encoding"]], got))
+    if not lines and digest(got) != entry["sha256"]:
+        lines = [f"tensor {entry['name']!r}: bytes differ"]
+    yield from lines
 
 
 def _config(a: Model, b: Model) -> list[str]:

@@ -50,7 +50,7 @@ def _packed(encoding: Encoding, number: Number) -> bytes:
 
 
 def _packed_integer(encoding: Encoding, number: Number) -> bytes:
-    if not isinstance(number, bool if encoding.name == "BOOL" else int):
+    if type(number) is not (bool if encoding.name == "BOOL" else int):
         raise ValueError(f"{number!r} is no value of {encoding}")
     try:
         return struct.pack(_INTEGERS[encoding.name], number)

@@ -14,6 +14,7 @@ from hub_conformance.suite._parameters import PARAMETERS
 F = TypeVar("F", bound=Callable[..., Any])
 
 DECLARED, DISABLED = "declared: ", "disabled: "
+HEAD = 4096  # bytes of a file that `sniff` is given
 LIMIT = 20.0  # seconds that a test may take, unless it says otherwise
 
 
@@ -28,13 +29,19 @@ class CannotJudge(Exception):
 def expect(ok: bool, message: str) -> None:
     """Fail with `message` unless `ok`."""
     if not ok:
-        raise Nonconformant(message)
+        raise Nonconformant(short(message))
 
 
 def expect_none(problems: list[str]) -> None:
     """Fail with the first of `problems`, and the number of the others."""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     expect(not problems, f"{problems[0]}{more}" if problems else "")
+
+
+def short(text: str, most: int = 300) -> str:
+    """`text` on one line, without its middle when it is long."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
 def declared(reason: str) -> NoReturn:

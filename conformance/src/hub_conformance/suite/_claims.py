@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hub.errors import HubError, MissingFact, UnmappedTensor, UnsupportedFile
+from hub.errors import HubError, MissingFact, UnmappedTensor, UnsupportedFile, UsageError
 from hub.interface import Format
 from hub.ir import ENCODINGS
 
 WORDS = frozenset({"config", "tokenizer", "ties", "metadata", "files", "source", "naming"})
 """What `Format.drops` may name: the aspects of a model that a format may be unable to hold."""
 
-_REFUSALS = (UnsupportedFile, UnmappedTensor, MissingFact)
+_REFUSALS = (UnsupportedFile, UnmappedTensor, MissingFact, UsageError)
 _LONG = 255  # bytes of a name
 _FEW, _MANY = 1, 4  # dimensions that every format takes
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from hub.plugins import registry
 from hub_conformance import vectors
+from hub_conformance.suite._faults import faults
+from hub_conformance.suite._golds import golds
 
 if TYPE_CHECKING:
     from hub_conformance.suite._case import FormatCase
@@ -44,4 +46,7 @@ PARAMETERS: Mapping[str, Values] = {
     "sharded": _with("shard_size"),
     "pair": lambda case: _pairs(_peers(case)),
     "visit": lambda case: _pairs(_guests(case)),
+    "fault": lambda case: faults(case.format),
+    "gold": lambda case: golds(case.format),
+    "gold_pair": lambda case: [f"{peer}/{gold}" for peer in _peers(case) for gold in golds(case.format)],
 }

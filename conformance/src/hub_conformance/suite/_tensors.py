@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from hub.interface import Format, Plan
 from hub.ir import Change, Model, Tensor
@@ -11,10 +11,10 @@ from hub.pipeline.compare import compare_tensors
 from hub_conformance.notation import exact
 
 
-def held(fmt: Format, tensor: Tensor) -> bool:
-    """True when the format must give the tensor back in its encoding."""
+def held(formats: Sequence[Format], tensor: Tensor) -> bool:
+    """True when a stay in all the formats must leave the tensor in its encoding."""
     whole = tensor.encoding.flat or tensor.columns % tensor.encoding.block == 0
-    return tensor.encoding.name in fmt.capabilities.encodings and whole
+    return whole and all(tensor.encoding.name in fmt.capabilities.encodings for fmt in formats)
 
 
 def recoded(plan: Plan) -> list[str]:
@@ -22,16 +22,18 @@ def recoded(plan: Plan) -> list[str]:
     return [name for name, change in planned_changes(plan).items() if change is Change.RECODED]
 
 
-def problems(a: Model, b: Model, fmt: Format, plan: Plan) -> Iterator[str]:
-    """What is wrong with the tensors of `b`, which `fmt` made of `a` by `plan`, one line each."""
-    changed = set(recoded(plan))
+def problems(a: Model, b: Model, formats: Sequence[Format], changed: Collection[str]) -> Iterator[str]:
+    """What is wrong with the tensors of `b`, made of `a` by way of `formats`, one line each.
+
+    `changed` names those whose values were changed as planned.
+    """
     for name, tensor in a.tensors.items():
         found = b.tensors.get(name) or b.tensors.get(b.ties.get(name, ""))
         if found is None:
             yield f"tensor {name!r} is missing"
-        elif name in changed and not held(fmt, tensor):
+        elif name in changed and not held(formats, tensor):
             yield from _shape(tensor, found)
-        elif held(fmt, tensor) or found.encoding == tensor.encoding:
+        elif held(formats, tensor) or found.encoding == tensor.encoding:
             yield from exact(tensor, found)
         else:
             yield from _values(tensor, found)
