@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(
-    p.parent for folder in (ROOT / "hub", *(ROOT / "plugins").glob("*/src")) for p in folder.rglob("__init__.py")
+    p.parent
+    for folder in (ROOT / "hub", *(ROOT / "plugins").glob("*/src"), ROOT / "conformance" / "src")
+    for p in folder.rglob("__init__.py")
 )
 
 

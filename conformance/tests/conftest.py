@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hub_conformance.runner import Verdict, Wanted, run
+from hub_conformance.runner import Verdict, Wanted, installed, run
 
 FORMATS = Path(__file__).parent / "formats"
+NPZ = Path(__file__).parents[2] / "examples" / "hub-npz" / "src"
+OURS = ("apr", "gguf", "npz", "safetensors")
 
 
 @pytest.fixture
@@ -29,5 +31,9 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def ours() -> list[Verdict]:
-    """The verdicts on the formats of this repository."""
-    return run(["apr", "gguf", "safetensors"], Wanted(peers=("apr", "gguf", "safetensors")))
+    """The verdicts on the formats of this repository, the example's among them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "npz" not in installed():
+            patch.setenv("PYTHONPATH", os.pathsep.join([str(NPZ), *filter(None, [os.environ.get("PYTHONPATH")])]))
+            patch.setenv("HUB_PLUGINS", "hub_npz")
+        return run(OURS, Wanted(peers=OURS))

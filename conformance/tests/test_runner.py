@@ -47,11 +47,11 @@ def test_our_formats_declare_little(ours: list[Verdict]) -> None:
 
 def test_every_ordered_pair_is_exchanged(ours: list[Verdict]) -> None:
     pairs = {(e.source, e.target): e.outcome for verdict in ours for e in verdict.exchanges()}
-    names = {"apr", "gguf", "safetensors"}
+    names = {"apr", "gguf", "npz", "safetensors"}
     assert pairs.keys() == {(a, b) for a in names for b in names if a != b}
     assert set(pairs.values()) <= {"pass", "declared"}
     table = matrix(ours).splitlines()
-    assert table[0] == "| from \\ to | apr | gguf | safetensors |"
+    assert table[0] == "| from \\ to | apr | gguf | npz | safetensors |"
     assert len(table) >= 5
 
 
@@ -59,7 +59,7 @@ def test_the_report_follows_its_schema(ours: list[Verdict]) -> None:
     report = document(ours)
     jsonschema.validate(report, SCHEMA)
     assert report["conformant"]
-    assert [f["format"] for f in report["formats"]] == ["apr", "gguf", "safetensors"]
+    assert [f["format"] for f in report["formats"]] == ["apr", "gguf", "npz", "safetensors"]
     broken: dict[str, Any] = report | {"formats": [report["formats"][0] | {"conformant": "yes"}]}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, SCHEMA)

@@ -14,10 +14,22 @@ from hub_conformance.suite._validating import ValidatingTests
 from hub_conformance.suite._writing import WritingTests
 
 __all__ = [
+    "BoundsTests",
     "CannotJudge",
+    "ForeignTests",
     "FormatCase",
     "FormatConformance",
+    "GoldTests",
+    "InvalidTests",
+    "IsolationTests",
+    "LoadingTests",
+    "LossTests",
     "Nonconformant",
+    "PairTests",
+    "RoundTripTests",
+    "SniffingTests",
+    "ValidatingTests",
+    "WritingTests",
     "declared",
     "disabled",
     "expect",

@@ -1,0 +1,32 @@
+"""scripts/conformance.py: the table in a page, written and checked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "conformance.py"
+
+
+def script(*args: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *map(str, args)], capture_output=True, text=True, check=False)
+
+
+def test_a_page_without_a_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("nothing here\n")
+    done = script(tmp_path / "page.md")
+    assert done.returncode == 2
+    assert "has no <!-- conformance -->" in done.stderr
+
+
+def test_the_table_is_written_and_then_holds(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- conformance -->\nold\n<!-- /conformance -->\nafter\n")
+    assert script("--check", page).returncode == 1
+    done = script(page)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert text.startswith("before\n<!-- conformance -->\n| from \\ to | apr | gguf | npz | safetensors |\n")
+    assert text.endswith("<!-- /conformance -->\nafter\n")
+    assert script("--check", page).returncode == 0
