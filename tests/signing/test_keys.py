@@ -59,6 +59,16 @@ def test_a_key_overwrites_nothing_not_even_through_a_link(p256: PrivateKey, tmp_
     assert sorted(p.name for p in tmp_path.iterdir()) == [taken]
 
 
+def test_a_key_overwrites_nothing_that_appears_meanwhile(
+    p256: PrivateKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key.pub").write_text("somebody's")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with pytest.raises(TargetExists, match=r"key.pub: exists already"):
+        p256.save(tmp_path / "key")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("key.pub", "somebody's")]
+
+
 def test_an_encrypted_key_needs_its_passphrase(ed25519: PrivateKey, tmp_path: Path) -> None:
     file = tmp_path / "key"
     ed25519.save(file, b"open sesame")

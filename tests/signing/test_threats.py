@@ -274,6 +274,18 @@ def test_a_file_that_is_added_after_the_folder_was_verified(models: Any, p256: P
         seal.check()
 
 
+def test_a_file_that_changes_while_it_is_read_or_described(models: Any, p256: PrivateKey) -> None:
+    file = models.file
+
+    def meddle(_: object = None) -> None:
+        flip(file)
+
+    sign_model(file, p256)
+    refused(file, p256, "tiny.gguf: changed while it was read", advance=meddle)
+    with pytest.raises(BadSignature, match="is no longer the file that was verified"):
+        sign_model(file, p256, overwrite=True, describe=meddle)
+
+
 def test_names_that_differ_by_case_or_unicode_form(models: Any, signer: PrivateKey) -> None:
     folder = models.folder
     for first, second in (("Weights.bin", "weights.bin"), ("caf\u00e9.txt", "cafe\u0301.txt"), ("\u212a.txt", "k.txt")):
