@@ -128,6 +128,7 @@ class Options:
     `shard_size`: largest shard in bytes; None writes one file. `portable`: only what the format's other programs run.
     `compression`: a codec's name, for formats that pack. `pre`: the pre-tokenizer, when the source does not say.
     `overwrite`: files at the target may be replaced. `folder`: the target is a folder, for formats that have both.
+    `recipe`: the mixture that the encodings were chosen by (`hub.recipes`), for formats that write its name down.
     """
 
     shard_size: int | None = None
@@ -136,6 +137,7 @@ class Options:
     pre: str | None = None
     overwrite: bool = False
     folder: bool = False
+    recipe: str | None = None
 
 
 Placement: TypeAlias = tuple[int, Tensor]

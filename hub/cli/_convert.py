@@ -39,7 +39,16 @@ def convert(
     to: Annotated[str | None, typer.Option("--to", help="Format of DST, when its name does not tell.")] = None,
     encode: Annotated[
         list[str] | None,
-        typer.Option(metavar="ENC[:PATTERN]", help="Re-encode matrices, or the tensors PATTERN names (repeatable)."),
+        typer.Option(
+            metavar="RECIPE|ENC[:PATTERN]",
+            help="Re-encode matrices by a recipe such as q4_k_m, or those PATTERN names (repeatable).",
+        ),
+    ] = None,
+    imatrix: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Importance matrix (llama-imatrix) to encode under.")
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who decodes and encodes; the fastest installed by default.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
     verify: Annotated[bool, typer.Option(help="Read the result back and compare every value.")] = True,
@@ -66,7 +75,9 @@ def convert(
     from hub.pipeline import Failed, Request, Unfinished, default_budget
     from hub.pipeline import convert as run
 
-    _no_effect_on_dry_run(dry_run, {"--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force})
+    _no_effect_on_dry_run(
+        dry_run, {"--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force, "--codec": codec}
+    )
     size = nbytes(shard_size, "--shard-size")
     if size is not None and size < 1:
         raise UsageError("--shard-size must be at least one byte")
@@ -77,6 +88,8 @@ def convert(
         to,
         encode or (),
         assume or (),
+        imatrix,
+        codec,
         allow_unmapped,
         verify,
         dry_run,
@@ -135,6 +148,9 @@ def _print(report: Report) -> None:
             say(f"Dropped: {fact.key}" + (f" ({fact.detail})" if fact.detail else ""))
     for name in report.unmapped:
         say(f"Left out: {name}")
+    for used in report.codecs:
+        done = [f"{what} {', '.join(used[what])}" for what in ("decoded", "encoded") if used[what]]
+        say(f"Codec {used['codec']}: {'; '.join(done)}")
     for note in report.notes:
         say(f"Note: {note}")
     if report.throughput is not None:

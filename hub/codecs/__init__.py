@@ -4,7 +4,7 @@
 Everything may be called from many threads at once.
 """
 
-from hub.codecs._choice import ORDER, Used, available, using
+from hub.codecs._choice import ORDER, Used, available, in_use, using
 from hub.codecs._reference import reference
 from hub.codecs._registry import ENCODABLE, can_decode, can_encode, decode, encodable, encode, transcode
 from hub.codecs._rows import Recoded, Shifted, recode, shift, span, values
@@ -21,6 +21,7 @@ __all__ = [
     "decode",
     "encodable",
     "encode",
+    "in_use",
     "recode",
     "reference",
     "shift",

@@ -92,6 +92,11 @@ def using(name: str | None = None) -> Iterator[Used]:
         _chosen.reset(token)
 
 
+def in_use() -> Used:
+    """What was done so far, in the block of `using` that this context is in."""
+    return _current().used
+
+
 def _current() -> _Choice:
     return _chosen.get() or _default()
 

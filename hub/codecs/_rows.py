@@ -57,7 +57,8 @@ def _bytes(rows: Rows, start: int, stop: int) -> Bytes:
 class Recoded(Rows):
     """The rows of `base` in another encoding, computed for the rows that are asked for.
 
-    `importance`, float32 [columns], weighs the errors of blocks as `encode` says.
+    `importance` weighs the errors of blocks as `encode` says: float32 [columns], or [parts, columns] for a tensor that
+    is made of so many equal parts, one after the other.
     """
 
     def __init__(self, base: Tensor, encoding: Encoding, importance: Floats | None = None) -> None:
@@ -87,8 +88,18 @@ class Recoded(Rows):
         base = self.base
         if self.importance is None and not base.encoding.flat and base.rows.n == self.n > 1:
             return transcode(base.encoding, self.encoding, base.rows.read(start, stop), self.columns)
-        piece = span(base, start * self.columns, stop * self.columns)
-        return encode(self.encoding, piece.reshape(stop - start, self.columns), self.importance)
+        piece = span(base, start * self.columns, stop * self.columns).reshape(stop - start, self.columns)
+        if self.importance is None or self.importance.ndim == 1:
+            return encode(self.encoding, piece, self.importance)
+        return self._weighed_by_parts(start, stop, piece, self.importance)
+
+    def _weighed_by_parts(self, start: int, stop: int, piece: Values, importance: Floats) -> Bytes:
+        """Rows of several parts, each under its own importance."""
+        rows, done = self.n // len(importance), []
+        for at in range(start // rows, -(-stop // rows)):
+            first, last = max(start, at * rows), min(stop, (at + 1) * rows)
+            done.append(encode(self.encoding, piece[first - start : last - start], importance[at]))
+        return np.concatenate(done)
 
     def slice(self, start: int, stop: int) -> Rows:
         if self._cuttable:
@@ -100,7 +111,8 @@ class Recoded(Rows):
 
     @property
     def _cuttable(self) -> bool:
-        return not (self.encoding.flat or self.base.encoding.flat)
+        parts = self.importance is not None and self.importance.ndim > 1
+        return not (self.encoding.flat or self.base.encoding.flat or parts)
 
     def _over(self, rows: Rows) -> Rows:
         """The same recoding of some rows of the base."""
@@ -149,7 +161,7 @@ class Shifted(Rows):
 
 
 def recode(tensor: Tensor, encoding: Encoding, importance: Floats | None = None) -> Tensor:
-    """The tensor in another encoding, computed lazily; `importance` as `encode` takes it.
+    """The tensor in another encoding, computed lazily; `importance` as `Recoded` takes it.
 
     What was only widened before is recoded from the original, so going back gives the original's own bytes.
     `UnsupportedFile` when the tensor cannot be decoded, `UsageError` when `encoding` cannot be written.

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
+from hub import codecs
 from hub.errors import HubError, NotVerified, PluginError, UnmappedTensor, UsageError
 from hub.events import fire, fire_each
 from hub.interface import Fact, Format, Options, Plan, Stage
@@ -23,6 +24,7 @@ from hub.pipeline._report import Outcome, Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
 from hub.plugins import extension, registry
+from hub.recipes import read_importance
 
 T = TypeVar("T")
 
@@ -40,6 +42,8 @@ class Request:
     to: str | None = None
     encode: Sequence[str] = ()
     assume: Sequence[str] = ()
+    imatrix: Path | None = None
+    codec: str | None = None
     allow_unmapped: bool = False
     check: bool = True
     dry_run: bool = False
@@ -66,8 +70,9 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     _check_options(target_format, request.options)
     folder = target_format.capabilities.folder and not extension(request.target)
     request = replace(request, options=replace(request.options, folder=folder))
-    with _loading(request) as source:
+    with _loading(request) as source, codecs.using(request.codec) as used:
         report, made = _converted(request, target_format, source, progress)
+    report.codecs = used.document()
     report.seconds = time.perf_counter() - started
     if report.failures:
         raise Failed(report)
@@ -112,11 +117,14 @@ def _converted(
     if source_format is not target_format:
         check_facts(model)
     rules = [Rule.parse(text) for text in request.encode]
-    wanted, reasons = encoded(model, rules)
-    plan = _guarded(target_format, lambda: target_format.plan(wanted, request.options), request.path)
+    importance = None if request.imatrix is None else read_importance(request.imatrix)
+    wanted, reasons, said = encoded(model, rules, importance)
+    options = replace(request.options, recipe=next((r.name for r in reversed(rules) if r.recipe), None))
+    plan = _guarded(target_format, lambda: target_format.plan(wanted, options), request.path)
     check_effect(rules, model, wanted, plan)
     _check_mapped(plan, model, source_format, request)
     report = _planned(request, source_format, target_format, model, plan, reasons)
+    report.notes = [*report.notes, *said]
     fire("hub_before_convert", plan=plan)
     if request.dry_run:
         return report, ()
@@ -232,6 +240,8 @@ def _run(
     with Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target:
         fire("hub_before_write", plan=plan, target=request.target)
         _guarded(fmt, lambda: fmt.write(plan, target, options), request.target)
+        if request.codec is not None and request.codec not in codecs.in_use().names():
+            raise UsageError(f"--codec {request.codec} has no effect: there is nothing here that it does")
         if request.check:
             started = time.perf_counter()
             back = _guarded(fmt, lambda: fmt.read(target.primary))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any, Literal
@@ -47,7 +47,7 @@ class Report:
     """Everything worth saying about one conversion.
 
     `failures`: how the result differs from the source; nothing is in place then. `problems`: what plugins could not do
-    after the target was in place.
+    after the target was in place. `codecs`: who decoded and encoded which encodings (`hub.codecs.Used.document`).
     """
 
     source: Side
@@ -59,6 +59,7 @@ class Report:
     target_only: Sequence[str] = ()
     failures: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    codecs: Sequence[Mapping[str, Any]] = ()
     verified: bool = False
     dry_run: bool = False
     seconds: float = 0.0
@@ -98,6 +99,7 @@ class Report:
             "unmapped": list(self.unmapped),
             "metadata": [asdict(fact) for fact in self.facts],
             "notes": list(self.notes),
+            "codecs": [dict(codec) for codec in self.codecs],
             "values_compared": self.values,
             "seconds": round(self.seconds, 3),
             "verify_seconds": round(self.verify_seconds, 3),

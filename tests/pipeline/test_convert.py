@@ -165,7 +165,7 @@ def test_k_quants_are_written_and_read_back(tmp_path: Path, name: str, target: s
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    assert convert(Request(tmp_path / "in.gguf", tmp_path / target, encode=[name.lower()])).verified
+    assert convert(Request(tmp_path / "in.gguf", tmp_path / target, encode=[f"{name.lower()}:*"])).verified
     tensor = open_model(tmp_path / target)[1].tensors["w.weight"]
     assert (tensor.encoding, tensor.read()) == (ENCODINGS[name], encode(ENCODINGS[name], values).tobytes())
 
@@ -229,7 +229,7 @@ def test_tensors_that_a_rule_cannot_encode_are_said(make_gguf: Callable[..., Pat
         weights["blk.0.wide.weight"] = np.ones((4, 256), np.float32)
 
     source = make_gguf(tmp_path / "wide.gguf", damage=widen)
-    report = convert(Request(source, tmp_path / "out.gguf", encode=["tq2_0"]))
+    report = convert(Request(source, tmp_path / "out.gguf", encode=["tq2_0:*"]))
     kept = [note for note in report.notes if " kept " in note]
     assert kept == [
         "8 tensors kept F32: rows of 32 are not whole blocks of TQ2_0",

@@ -28,6 +28,7 @@ class Draft:
     unmapped: list[str]
     facts: list[Fact]
     notes: list[str]
+    recipe: str | None = None
 
 
 def read_again(draft: Draft, keys: Keys) -> Canonical:

@@ -1,4 +1,4 @@
-"""What hub loads of this package: a runtime, whose smoke test is one forward pass in a process of its own."""
+"""What hub loads of this package: a codec, and a runtime whose smoke test is a forward pass in another process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hub.hookspecs import hookimpl
-from hub.interface import Finding, Runtime, Stage
+from hub.interface import Codec, Finding, Runtime, Stage
 
 _SECONDS = 600  # a large model is converted and read within this
 
@@ -40,6 +40,9 @@ class LlamaCpp:
 
 
 @hookimpl
-def hub_provides() -> Sequence[Runtime]:
-    """The one runtime."""
-    return [LlamaCpp()]
+def hub_provides() -> Sequence[Runtime | Codec]:
+    """The one runtime, and ggml's codec where its library is installed."""
+    from hub_runtime.codecs import ggml
+
+    codec = ggml()
+    return [LlamaCpp()] if codec is None else [LlamaCpp(), codec]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hub.architectures import Family, family, usual
 from hub.codecs import Recoded, recode
 from hub.errors import DamagedFile, HubError, MissingFact, UnsupportedFile
@@ -100,11 +103,15 @@ def keys_of(arch: Arch, facts: Config) -> dict[str, Value]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A tensor of the model, under its name there: as it was before somebody asked for another encoding, and which."""
+    """A tensor of the model, under its name there: as it was before somebody asked for another encoding, and which.
+
+    `importance` weighs that encoding's errors (`hub.codecs.recode`).
+    """
 
     source: str
     tensor: Tensor
     asked: Encoding | None = None
+    importance: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, source: str, tensor: Tensor) -> _Part:
@@ -113,7 +120,8 @@ class _Part:
         if tensor.encoding.flat:  # no rows to move, and no such encoding in GGUF
             return cls(source, recode(tensor, F32))
         if isinstance(rows, Recoded) and rows.change is Change.RECODED:
-            return cls(source, replace(rows.base, name=tensor.name, shape=tensor.shape), tensor.encoding)
+            base = replace(rows.base, name=tensor.name, shape=tensor.shape)
+            return cls(source, base, tensor.encoding, rows.importance)
         return cls(source, tensor)
 
 
@@ -205,5 +213,11 @@ def _planned(rule: Rule, made: Tensor, parts: Sequence[_Part]) -> PlannedTensor:
         kept = f"kept {made.encoding}: rows of {made.columns} are not whole blocks of {asked}"
         return PlannedTensor(made, sources, kept)
     if asked:
-        return PlannedTensor(recode(made, asked), sources, "")
+        return PlannedTensor(recode(made, asked, _importance(parts)), sources, "")
     return PlannedTensor(made, sources, "decoded to be turned" if made.change > Change.MOVED else "")
+
+
+def _importance(parts: Sequence[_Part]) -> NDArray[np.float32] | None:
+    """What weighs the errors of a tensor that is made of `parts`: a row for each; None unless all have it."""
+    found = [part.importance for part in parts if part.importance is not None]
+    return np.stack(found) if len(found) == len(parts) else None
