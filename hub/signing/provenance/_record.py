@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.errors import BadSignature, HubError, TargetExists, UsageError
-from hub.hookspecs import hookimpl
 from hub.signing._envelope import IN_TOTO, envelope, read_bundle
 from hub.signing._keys import PrivateKey
 from hub.signing._locations import find_signature, usual_signature
@@ -105,7 +104,6 @@ def _known(source: Path) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     return (one_line,), Statement.parse(bundle.payload, place.signature).ignored
 
 
-@hookimpl
 def hub_after_write(report: Report, paths: Sequence[Path]) -> None:
     """Write the provenance of a conversion that is recorded, and sign the model with it."""
     recording = _current.get()
