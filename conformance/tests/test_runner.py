@@ -42,7 +42,7 @@ def test_our_formats_are_conformant(ours: list[Verdict]) -> None:
 def test_our_formats_declare_little(ours: list[Verdict]) -> None:
     for verdict in ours:
         assert all(result.reason for result in verdict.results if result.outcome == "declared")
-        assert verdict.counts["declared"] < 50
+        assert verdict.counts["declared"] * 10 < verdict.counts["pass"]
 
 
 def test_every_ordered_pair_is_exchanged(ours: list[Verdict]) -> None:

@@ -131,7 +131,7 @@ def _verdict(name: str, others: Mapping[str, Any], wanted: Wanted, watch: Watch 
                 deaths += 1
             if LOADING in progress.results and not progress.tests:
                 break
-    _check_present(name, progress)
+    _check_present(name, progress, watch)
     if LOADING not in progress.results or progress.tests:
         _check_effect(wanted, list(progress.tests))
     rest = [test for test in progress.tests if test not in progress.results]
@@ -139,7 +139,7 @@ def _verdict(name: str, others: Mapping[str, Any], wanted: Wanted, watch: Watch 
     return Verdict(name, progress.about, [*progress.results.values(), *skipped])
 
 
-def _check_present(name: str, progress: _Progress) -> None:
+def _check_present(name: str, progress: _Progress, watch: Watch | None = None) -> None:
     """`NoPlugin` when nothing brings the format; a plugin of that name which fails to import fails its first test."""
     if not progress.absent:
         return
@@ -148,7 +148,7 @@ def _check_present(name: str, progress: _Progress) -> None:
     if not own:
         failed = f"; failed: {'; '.join(problems)}" if problems else ""
         raise NoPlugin(f"no plugin brings a format {name!r}{failed}", hint=f"installed: {progress.absent['installed']}")
-    progress.add(Result(LOADING, "FAIL", short(own[0])), None)
+    progress.add(Result(LOADING, "FAIL", short(own[0])), watch)
 
 
 def _check_effect(wanted: Wanted, tests: Sequence[str]) -> None:
@@ -173,7 +173,9 @@ def _once(task: dict[str, Any], progress: _Progress, limit: float | None, watch:
         journal, log = Path(scratch) / "journal", Path(scratch) / "log"
         journal.touch()
         environment = {key: value for key, value in os.environ.items() if key not in _DROPPED}
+        paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         environment |= {
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths)),  # the child works in another folder
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "HUB_CONFORMANCE": json.dumps(task | {"journal": str(journal)}),
         }  # fmt: skip

@@ -26,12 +26,12 @@ class Measured:
     grown: int | None
 
 
-def measured(call: str, *arguments: Any, seconds: float = 60.0, hash_seed: int = 0, address_space: int = 0) -> Measured:
-    """Call `MODULE:FUNCTION` with JSON arguments in a fresh process of at most `address_space` bytes (0: no limit).
+def measured(call: str, *arguments: Any, seconds: float = 60.0, hash_seed: int = 0, memory: int = 0) -> Measured:
+    """Call `MODULE:FUNCTION` with JSON arguments in a fresh process that may allocate `memory` bytes (0: no limit).
 
     `Nonconformant` when it does not end within `seconds`, dies or raises; the message is its last line.
     """
-    command = [sys.executable, "-m", __name__, call, json.dumps(arguments), str(address_space)]
+    command = [sys.executable, "-m", __name__, call, json.dumps(arguments), str(memory)]
     environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
     try:
         done = subprocess.run(  # noqa: S603 - our own program
@@ -54,14 +54,21 @@ def resident(key: str) -> int | None:
     return int(line.split()[1]) * 1024
 
 
-def main(call: str, arguments: str, address_space: str) -> None:
+def _limit(memory: int) -> None:
+    """Let the process fail before the machine does; files that are mapped do not count."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def main(call: str, arguments: str, memory: str) -> None:
     """Do the work, and print one line of JSON."""
     module, _, function = call.partition(":")
     work = getattr(importlib.import_module(module), function)
-    if int(address_space):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (int(address_space),) * 2)
+    if int(memory):
+        _limit(int(memory))
     before, started = resident("VmRSS"), perf_counter()
     result = work(*json.loads(arguments))
     taken, peak = perf_counter() - started, resident("VmHWM")
