@@ -1,106 +1,160 @@
-"""Speed of the codecs beside the gguf package and libggml, one thread, in one run: codecs.py [ENCODING ...].
+"""Speed of every codec in every encoding, both ways, one thread, in one run: codecs.py [--write] [ENCODING ...].
 
-Millions of values a second of CPU time, the best of several rounds over one piece of 256K values, for decoding to and
-encoding from float32. The library is the one in llama-cpp-python; its columns are empty without it.
+GB/s of float32 (values a second times four bytes) of CPU time, the best of several rounds over one piece of 256K
+values: NumPy's kernels, the compiled ones, libggml's and the gguf package's. What they give is compared first: bits
+that differ end the run. --write puts the table into docs/speed.md and the figures into benchmarks/results/codecs.json.
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
+import json
+import platform
+import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
+from numpy.typing import NDArray
 
-from hub.codecs import can_decode, can_encode, decode, encode
+from hub import codecs
+from hub.interface import Codec
 from hub.ir import ENCODINGS, Bytes, Encoding
+from hub.recipes import WEIGHED
 
-Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-
-ROWS, COLUMNS, ROUNDS = 64, 4096, 12
-_TO_FLOAT = 40  # where ggml_type_traits has it: behind a pointer, two int64, a size_t and a bool
-
-
-class Unable(Exception):
-    """The library measured beside ours has no such function."""
+ROOT = Path(__file__).parents[1]
+ROWS, COLUMNS = 64, 4096
+ENOUGH, FEWEST = 0.15, 3  # seconds and rounds of one measurement
+NAMES = ("numpy", "compiled", "ggml", "gguf")
+_ALL = ("F16", "BF16", *(name for name, e in ENCODINGS.items() if e.kind == "block" and not e.flat))
+Floats = NDArray[np.float32]
 
 
-def speed(work: Callable[..., object], *arguments: object) -> float:
-    """Millions of values a second that `work` does, the best of `ROUNDS` rounds; 0 where it is `Unable`."""
-    best = float("inf")
+@dataclass(frozen=True)
+class Line:
+    """GB/s of float32 by codec; None where it cannot."""
+
+    encoding: str
+    way: str
+    speeds: dict[str, float | None]
+
+
+def speed(work: Callable[[], object]) -> float:
+    """GB/s of float32 that `work` does, the best of its rounds."""
+    best, spent, rounds = float("inf"), 0.0, 0
+    while spent < ENOUGH or rounds < FEWEST:
+        start = time.thread_time()
+        work()
+        taken = time.thread_time() - start
+        best, spent, rounds = min(best, taken), spent + taken, rounds + 1
+    return round(ROWS * COLUMNS * 4 / best / 1e9, 3)
+
+
+def ways(encoding: Encoding, there: dict[str, Codec]) -> list[Line]:
+    """The lines of one encoding; `AssertionError` naming the codec whose bits are other ones."""
+    generator = np.random.default_rng(1)
+    values = generator.normal(0, 0.02, (ROWS, COLUMNS)).astype(np.float32)
+    weights = generator.uniform(0.1, 2, COLUMNS).astype(np.float32)
+    raw = _stored(encoding, there, values, weights)
+    lines = [_line(encoding, "decode", {n: _decode(c, encoding, raw) for n, c in _with_gguf(there)})]
+    encode = {n: _encode(c, encoding, values) for n, c in _with_gguf(there)}
+    if any(encode.values()):
+        lines.append(_line(encoding, "encode", encode))
+    weighed = {n: _weighed(c, encoding, values, weights) for n, c in there.items()}
+    if any(weighed.values()):
+        lines.append(_line(encoding, "encode under an importance", weighed))
+    return lines
+
+
+def _with_gguf(there: dict[str, Codec]) -> list[tuple[str, Codec | None]]:
+    return [*there.items(), ("gguf", None)]
+
+
+def _stored(encoding: Encoding, there: dict[str, Codec], values: Floats, weights: Floats) -> Bytes:
+    for codec in there.values():
+        if encoding.name in codec.encodes:
+            return codec.encode(encoding, values)
+        if encoding.name in codec.weighs:
+            return codec.encode(encoding, values, weights)
+    return np.random.default_rng(0).integers(0, 64, (ROWS, encoding.row_nbytes(COLUMNS)), dtype=np.uint8)
+
+
+def _decode(codec: Codec | None, encoding: Encoding, raw: Bytes) -> Callable[[], Any] | None:
+    if codec is not None:
+        return (lambda: codec.decode(encoding, raw, COLUMNS)) if encoding.name in codec.decodes else None
+    return _if_able(lambda: gguf.dequantize(raw, gguf.GGMLQuantizationType[encoding.name]))
+
+
+def _encode(codec: Codec | None, encoding: Encoding, values: Floats) -> Callable[[], Any] | None:
+    if codec is not None:
+        return (lambda: codec.encode(encoding, values)) if encoding.name in codec.encodes else None
+    return _if_able(lambda: gguf.quantize(values, gguf.GGMLQuantizationType[encoding.name]))
+
+
+def _weighed(codec: Codec, encoding: Encoding, values: Floats, weights: Floats) -> Callable[[], Any] | None:
+    able = encoding.name in codec.weighs and encoding.name in WEIGHED
+    return (lambda: codec.encode(encoding, values, weights)) if able else None
+
+
+def _if_able(work: Callable[[], Any]) -> Callable[[], Any] | None:
     try:
-        for _ in range(ROUNDS):
-            start = time.thread_time()
-            work(*arguments)
-            best = min(best, time.thread_time() - start)
-    except Unable:
-        return 0.0
-    return ROWS * COLUMNS / best / 1e6
+        work()
+    except (KeyError, NotImplementedError):
+        return None
+    return work
 
 
-def finite(encoding: Encoding) -> Bytes:
-    """Stored rows of `encoding` whose values are finite."""
-    generator = np.random.default_rng(0)
-    raw = generator.integers(0, 128, (ROWS, encoding.row_nbytes(COLUMNS)), dtype=np.uint8)
-    raw[raw > 0x3F] = 0x3F
-    return raw
+def _line(encoding: Encoding, way: str, works: dict[str, Callable[[], Any] | None]) -> Line:
+    results = {name: np.asarray(work()).tobytes() for name, work in works.items() if work}
+    first = next(iter(results))
+    for name, result in results.items():
+        if result != results[first]:
+            raise AssertionError(f"{encoding} {way}: the bits of {name} are not those of {first}")
+    return Line(encoding.name, way, {name: speed(work) if work else None for name, work in works.items()})
 
 
-def library() -> ctypes.CDLL | None:
-    """The base library of ggml, if llama-cpp-python is installed."""
-    spec = importlib.util.find_spec("llama_cpp")
-    lib = Path(spec.origin).parent / "lib" if spec and spec.origin else Path()
-    found = [path for path in lib.glob("*ggml-base.*") if path.suffix != ".lib"]
-    return ctypes.CDLL(str(found[0])) if found else None
+def table(lines: list[Line]) -> str:
+    """The lines as Markdown."""
+    rows = ["| encoding | | NumPy | compiled | libggml | gguf |", "|---|---|---|---|---|---|"]
+    for line in lines:
+        cells = ["-" if line.speeds.get(name) is None else f"{line.speeds[name]:.2f}" for name in NAMES]
+        rows.append(f"| {line.encoding} | {line.way} | {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
-def library_encode(lib: ctypes.CDLL, kind: int, values: Floats, out: Bytes) -> None:
-    """Encode `values` into `out` without an importance matrix."""
-    if kind == gguf.GGMLQuantizationType.F64:  # the library would end the process
-        raise Unable
-    size, pointer = ctypes.c_int64, ctypes.c_void_p
-    lib.ggml_quantize_chunk.argtypes = [ctypes.c_int, pointer, pointer, size, size, size, pointer]
-    lib.ggml_quantize_chunk(kind, values.ctypes.data, out.ctypes.data, 0, ROWS, COLUMNS, None)
+def write(lines: list[Line]) -> None:
+    """Put the table into docs/speed.md and the figures into benchmarks/results/codecs.json."""
+    machine = {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version(),
+               "numpy": np.__version__, "gguf": getattr(gguf, "__version__", "")}  # fmt: skip
+    out = ROOT / "benchmarks" / "results" / "codecs.json"
+    document = {"schema": "hub.benchmark.codecs/1", "unit": "GB/s of float32", "machine": machine,
+                "lines": [asdict(line) for line in lines]}  # fmt: skip
+    out.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    page = ROOT / "docs" / "speed.md"
+    text = page.read_text("utf-8") if page.exists() else "# Speed\n\n<!-- codecs -->\n<!-- /codecs -->\n"
+    made = f"<!-- codecs -->\n{table(lines)}\n<!-- /codecs -->"
+    page.write_text(re.sub(r"<!-- codecs -->.*<!-- /codecs -->", lambda _: made, text, flags=re.DOTALL), "utf-8")
 
 
-def library_decode(lib: ctypes.CDLL, kind: int, raw: Bytes, out: Floats) -> None:
-    """Decode `raw` into `out` by the `to_float` of `struct ggml_type_traits`."""
-    lib.ggml_get_type_traits.restype = ctypes.c_void_p
-    to_float = ctypes.c_void_p.from_address(lib.ggml_get_type_traits(kind) + _TO_FLOAT).value
-    if to_float is None:
-        raise Unable
-    ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(to_float)(
-        raw.ctypes.data, out.ctypes.data, out.size
-    )
-
-
-def line(name: str, what: str, ours: float, *theirs: float) -> None:
-    """Print one row of the table: values a second, then the ratios to each of the others."""
-    cells = [f"{speed:9.1f}" if speed else f"{'-':>9}" for speed in (ours, *theirs)]
-    cells += [f"{ours / speed:8.2f}" if speed else f"{'-':>8}" for speed in theirs]
-    print(f"{name:8} {what:7}", *cells, flush=True)
-
-
-def main(names: list[str]) -> None:
-    """Measure the encodings named, or all that gguf knows."""
-    values = np.random.default_rng(1).normal(0, 0.02, (ROWS, COLUMNS)).astype(np.float32)
-    decoded, lib = np.empty_like(values), library()
-    print(f"{'':16} {'hub':>9} {'gguf':>9} {'libggml':>9} {'/ gguf':>8} {'/ ggml':>8}   (million values/s)")
+def main(arguments: list[str]) -> None:
+    """Measure the encodings named, or all that ggml knows."""
+    there = {c.name: c for c in sorted(codecs.available(), key=lambda c: c.name != "numpy") if c.name in NAMES}
+    names = [a for a in arguments if a != "--write"]
+    lines = []
     for encoding in [ENCODINGS[name] for name in names or ENCODINGS]:
-        kind = getattr(gguf.GGMLQuantizationType, encoding.name, None)
-        if kind is None or encoding.kind not in ("float", "block"):
+        if not names and (
+            encoding.kind not in {"float", "block"} or encoding.flat or encoding.name[:2] in {"F8", "F3", "F6"}
+        ):
             continue
-        raw = finite(encoding)
-        if can_decode(encoding):
-            ours, package = speed(decode, encoding, raw, COLUMNS), speed(gguf.dequantize, raw, kind)
-            line(encoding.name, "decode", ours, package, speed(library_decode, lib, kind, raw, decoded) if lib else 0)
-        if can_encode(encoding):
-            ours, package = speed(encode, encoding, values), speed(gguf.quantize, values, kind)
-            line(encoding.name, "encode", ours, package, speed(library_encode, lib, kind, values, raw) if lib else 0)
+        for line in ways(encoding, there):
+            lines.append(line)
+            print(f"{line.encoding:8} {line.way:27}", *(f"{n} {line.speeds.get(n)}" for n in NAMES), flush=True)
+    if "--write" in arguments:
+        write(lines)
 
 
 if __name__ == "__main__":

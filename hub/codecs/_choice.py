@@ -1,8 +1,8 @@
 """Which codec does the work: the fastest of those installed, or the one that was asked for.
 
 The order is the one that benchmarks/codecs.py measured (docs/speed.md shows its table): the compiled kernels before
-ggml's, which before NumPy's. What a plugin of somebody else brings comes after ours, because nobody has measured it,
-and does what they do not.
+ggml's, which before NumPy's, but for the encodings where those are the faster ones. What a plugin of somebody else
+brings comes after the first two, because nobody has measured it, and does what they do not.
 """
 
 from __future__ import annotations
@@ -23,6 +23,16 @@ from hub.ir import Bytes, Encoding
 
 ORDER = ("compiled", "ggml")
 """Names of codecs, the fastest first."""
+
+# Where NumPy's kernels are faster than those of a codec that comes before it.
+_SLOWER = {
+    ("ggml", "decode"): frozenset({
+        "Q5_0", "Q6_K", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL", "MXFP4", "NVFP4", "Q1_0", "Q2_0",
+    }),
+    ("ggml", "encode"): frozenset({
+        "Q4_0", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4",
+    }),
+}  # fmt: skip
 
 
 def available() -> Sequence[Codec]:
@@ -60,6 +70,12 @@ class Used:
 class _Choice:
     codecs: tuple[Codec, ...]
     used: Used
+    forced: bool = False
+
+    def asked(self, what: str, encoding: str) -> list[Codec]:
+        """The codecs in the order in which they are asked to "decode" or "encode" an encoding."""
+        late = [] if self.forced else [c for c in self.codecs if encoding in _SLOWER.get((c.name, what), ())]
+        return [codec for codec in self.codecs if codec not in late] + late
 
 
 _chosen: ContextVar[_Choice | None] = ContextVar("chosen", default=None)
@@ -84,7 +100,7 @@ def using(name: str | None = None) -> Iterator[Used]:
             there = ", ".join(codec.name for codec in codecs)
             raise UsageError(f"--codec: no codec {name!r} is installed", hint=f"there are {there}")
         codecs = (*named, reference)
-    choice = _Choice(codecs, Used())
+    choice = _Choice(codecs, Used(), name is not None)
     token = _chosen.set(choice)
     try:
         yield choice.used
@@ -110,7 +126,7 @@ def decoder(encoding: Encoding, raw: Bytes, columns: int) -> Codec:
     """Who decodes these rows."""
     choice = _current()
     simple = raw.size and _simple(encoding, columns)
-    codec = next((c for c in choice.codecs if simple and encoding.name in c.decodes), reference)
+    codec = next((c for c in choice.asked("decode", encoding.name) if simple and encoding.name in c.decodes), reference)
     if simple:
         choice.used.note(codec.name, "decode", encoding.name)
     return codec
@@ -120,7 +136,8 @@ def encoder(encoding: Encoding, values: np.ndarray[tuple[int, ...], np.dtype[np.
     """Who encodes these values; `UsageError` where they are weighed and nobody can do that."""
     choice = _current()
     simple = values.size and values.dtype == np.float32 and _simple(encoding, values.shape[1])
-    asked = [c for c in choice.codecs if simple and encoding.name in (c.weighs if weighed else c.encodes)]
+    order = choice.asked("encode", encoding.name) if simple else []
+    asked = [c for c in order if encoding.name in (c.weighs if weighed else c.encodes)]
     if weighed and not asked:
         hint = "hub-runtime brings a codec that does (ggml)"
         raise UsageError(f"no codec encodes {encoding} under an importance matrix", hint=hint)
@@ -140,10 +157,10 @@ class _Fused(Protocol):
 def fused(old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None:
     """Stored rows in another encoding at once, where one codec does both halves and knows how; None elsewhere."""
     choice = _current()
-    first = next((c for c in choice.codecs if old.name in c.decodes), None)
+    first = next((c for c in choice.asked("decode", old.name) if old.name in c.decodes), None)
     if not isinstance(first, _Fused) or old.name == "F32":
         return None
-    if first is not next((c for c in choice.codecs if new.name in c.encodes), None):
+    if first is not next((c for c in choice.asked("encode", new.name) if new.name in c.encodes), None):
         return None
     done = first.recode(old, new, raw)
     if done is not None:

@@ -67,4 +67,4 @@ def stack(name: str) -> str:
 
 def of_expert(name: str) -> bool:
     """True for a matrix of one expert, or of all of a layer."""
-    return bool(_EXPERT.search(name)) or "_exps." in name
+    return ".experts." in name or "_exps." in name

@@ -256,3 +256,12 @@ def test_what_has_no_importance_is_said(lines: Sequence[str], entries: Entries, 
     done, _, said = encoded(_model(), [Rule.parse(line) for line in lines], found)
     assert said[0].startswith("m.dat has nothing for ")
     assert done.tensors["model.layers.0.mlp.up_proj.weight"].encoding.name == "Q4_K"
+
+
+def test_experts_are_told_apart() -> None:
+    tensors = {
+        name: _tensor(name, 32, 256)
+        for name in ("model.layers.0.mlp.experts.3.up_proj.weight", "model.layers.0.self_attn.q_proj.weight")
+    }
+    chosen = choose(RECIPES["mxfp4_moe"], Model(tensors, config=Config(LLAMA)))
+    assert [choice.encoding.name for choice in chosen.values()] == ["MXFP4", "Q8_0"]
