@@ -6,7 +6,7 @@ A plugin registers `Format` objects (see `hub.hookspecs`). `BaseFormat` has a de
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.errors import HubError, UnsupportedFile
-from hub.ir import F32, Bytes, Change, Encoding, Model, Tensor
+from hub.ir import F32, Bytes, Change, Encoding, FileRows, Model, Tensor
 
 Outcome = Literal["PASS", "FAIL", "SKIP"]
 
@@ -177,7 +177,8 @@ class Format(Protocol):
 
     `name` is what `--to` takes; `title` what people call it; `extensions` start with a dot, the first is the default.
     `magic`: any one of these in a file claims it. Without magic (folders), `sniff` alone decides.
-    `drops` names what the format cannot hold ("ties", "tokenizer", ...).
+    `drops` names what the format cannot hold, in the words "config", "tokenizer", "ties", "metadata" (what a model card
+    says), "files" (companions), "source" (other formats' own keys) and "naming" (`Model.naming` and `unnamed`).
     `supports` names the fields of `Options` that have an effect on a write.
     """
 
@@ -274,6 +275,15 @@ class Runtime(Protocol):
         ...
 
 
+@runtime_checkable
+class Describes(Protocol):
+    """A format that can say what a file is that it recognises and does not read as a model; optional."""
+
+    def describe(self, path: Path) -> Mapping[str, Any] | None:
+        """What the file is: "format", "model_type", "metadata" ...; None for a file that `read` reads."""
+        ...
+
+
 class BaseFormat:
     """Defaults for a format: names stay, encodings that it cannot hold become F32, files without damage pass.
 
@@ -311,10 +321,22 @@ class BaseFormat:
         return Plan(self.name, planned, document=model)
 
     def validate(self, path: Path) -> Iterator[Finding]:
-        """One finding: whether the file can be read; the stages of its own that a format has no word on are SKIP."""
+        """Magic, header and index: whether the file can be read, and ends behind its last tensor.
+
+        The stages of its own that a format has no word on are SKIP.
+        """
+        if self.magic and path.is_file():
+            with path.open("rb") as file:
+                head = file.read(max(m.offset + len(m.data) for m in self.magic))
+            there = any(m.matches(head) for m in self.magic)
+            yield Finding(Stage.MAGIC, "PASS" if there else "FAIL", f"the file starts with {head[:16]!r}")
         try:
-            self.read(path)
+            model = self.read(path)
         except HubError as error:
             yield Finding(Stage.HEADER, "FAIL", error.message, error.offset, error.tensor)
-        else:
-            yield Finding(Stage.HEADER, "PASS", "the file can be read")
+            return
+        yield Finding(Stage.HEADER, "PASS", "the file can be read")
+        cut = [t.name for t in model.tensors.values() if isinstance(t.rows, FileRows) and not t.rows.inside]
+        yield from (Finding(Stage.INDEX, "FAIL", "ends behind the end of the file", tensor=name) for name in cut)
+        if not cut:
+            yield Finding(Stage.INDEX, "PASS", f"{len(model.tensors)} tensors, each inside the file")

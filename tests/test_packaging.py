@@ -1,48 +1,120 @@
-"""The distributions as a stranger installs them: built as wheels, used from another folder."""
+"""The distributions as a stranger installs them: wheels in an environment of its own, used from elsewhere."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [ROOT, *sorted(p.parent for p in (ROOT / "plugins").glob("*/pyproject.toml"))]
+MEMBERS = [
+    p.parent for folder in ("plugins/*", "conformance", "examples/*") for p in ROOT.glob(f"{folder}/pyproject.toml")
+]
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+class Stranger:
+    """An environment that holds our wheels, and what they depend on from the environment of the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "elsewhere"
+        self.folder.mkdir()
+        venv.create(folder / "env", with_pip=False, symlinks=os.name != "nt")
+        self.bin = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
+        self.python = self.bin / "python"
+        self.site = Path(self.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+        self._lend(folder / "lent")
+
+    def _lend(self, lent: Path) -> None:
+        """Make the tests' packages visible, without ours and without what editable installs leave behind."""
+        lent.mkdir()
+        for kind in ("purelib", "platlib"):
+            for entry in Path(sysconfig.get_path(kind)).iterdir():
+                ours = entry.name.lower().startswith(("hub", "__editable__", "_editable", "__pycache__"))
+                if not ours and entry.suffix != ".pth" and not (lent / entry.name).exists():
+                    (lent / entry.name).symlink_to(entry)
+        (self.site / "lent.pth").write_text(str(lent))
+
+    def install(self, *wheels: Path) -> None:
+        command = [*PIP, "--python", str(self.python), "install", "--no-deps", "--no-index", *map(str, wheels)]
+        subprocess.run(command, check=True)
+
+    def remove(self, distribution: str) -> None:
+        subprocess.run([*PIP, "--python", self.python, "uninstall", "--yes", distribution], check=True)
+
+    def call(self, *command: object) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HUB_"))}
+        words = [str(self.bin / str(command[0])), *map(str, command[1:])]
+        return subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def run(self, *command: object) -> str:
+        done = self.call(*command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheels")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    built = subprocess.run(
-        [*pip, "wheel", "--no-deps", "-w", folder, *SOURCES], capture_output=True, text=True, check=False
-    )
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    folder = tmp_path_factory.mktemp("stranger")
+    wheels = folder / "wheels"
+    command = [*PIP, "wheel", "--no-deps", "-w", str(wheels), str(ROOT), *map(str, MEMBERS)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode:
         pytest.skip(f"pip cannot build wheels here: {built.stderr.strip().splitlines()[-1:]}")
-    site = folder / "site"
-    subprocess.run([*pip, "install", "--no-deps", "--target", site, *folder.glob("*.whl")], check=True)
-    return site
+    made = Stranger(folder)
+    made.install(*wheels.glob("*.whl"))
+    return made
 
 
-def run(site: Path, code: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(site)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=site.parent, env=environment, capture_output=True, text=True, check=True
-    )
-    return done.stdout
+def formats(stranger: Stranger) -> dict[str, Any]:
+    return {f["name"]: f for f in json.loads(stranger.run("hub", "formats", "--json"))["formats"]}
 
 
-def test_the_wheels_bring_the_formats(installed: Path) -> None:
-    code = "import hub; from hub.plugins import load; r = load(); print(hub.__file__, *r.formats, *r.problems)"
-    file, *formats = run(installed, code).split()
-    assert Path(file).is_relative_to(installed)
-    assert sorted(formats) == ["apr", "gguf", "safetensors"]
+def test_the_wheels_bring_the_formats(stranger: Stranger) -> None:
+    where = stranger.run("python", "-c", "import hub, hub_npz; print(hub.__file__, hub_npz.__file__)").split()
+    assert all(Path(file).is_relative_to(stranger.site) for file in where)
+    said = json.loads(stranger.run("hub", "plugins", "--json"))
+    assert said["problems"] == []
+    assert set(formats(stranger)) == {"apr", "gguf", "npz", "safetensors"}
 
 
-def test_the_wheels_hold_types_schemas_and_no_tests(installed: Path) -> None:
-    assert (installed / "hub" / "py.typed").exists()
-    assert (installed / "hub" / "schemas" / "convert.json").exists()
-    assert not [p for p in installed.rglob("test_*.py") if "hub" in p.relative_to(installed).parts[0]]
+def test_the_wheels_hold_types_schemas_and_no_tests(stranger: Stranger) -> None:
+    assert (stranger.site / "hub" / "py.typed").exists()
+    assert (stranger.site / "hub" / "schemas" / "convert.json").exists()
+    assert not list(stranger.site.glob("hub*/**/test_*.py"))
+
+
+def test_a_model_goes_into_a_stranger_s_format_and_back(stranger: Stranger, make_gguf: Callable[..., Path]) -> None:
+    source = make_gguf(stranger.folder / "model.gguf")
+    stranger.run("hub", "convert", "model.gguf", "model.npz")
+    stranger.run("hub", "convert", "model.npz", "back.gguf")
+    stranger.run("hub", "diff", "model.gguf", "back.gguf")
+    first, last = (gguf.GGUFReader(p) for p in (source, stranger.folder / "back.gguf"))
+    assert {t.name: t.data.tobytes() for t in first.tensors} == {t.name: t.data.tobytes() for t in last.tensors}
+    arrays = np.load(stranger.folder / "model.npz", allow_pickle=False)
+    embedding = next(t.data for t in first.tensors if t.name == "token_embd.weight")
+    assert np.array_equal(arrays["model.embed_tokens.weight"], embedding)
+
+
+def test_hub_knows_a_stranger_s_format_while_it_is_installed(stranger: Stranger) -> None:
+    listed = formats(stranger)["npz"]
+    assert (listed["title"], listed["plugin"], listed["drops"]) == ("NumPy npz", "npz", [])
+    assert "npz: conformant" in stranger.run("hub", "conformance", "npz", "--only", "*come_back*")
+    (wheel,) = stranger.folder.parent.glob("wheels/hub_npz-*.whl")
+    stranger.remove("hub-npz")
+    assert set(formats(stranger)) == {"apr", "gguf", "safetensors"}
+    refused = stranger.call("hub", "convert", "model.gguf", "other.npz")
+    assert refused.returncode == 2
+    assert ".npz is no installed format's" in refused.stderr
+    stranger.install(wheel)
+    assert "npz" in formats(stranger)

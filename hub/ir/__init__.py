@@ -2,6 +2,7 @@
 
 from hub.ir._config import ALIASES, Config
 from hub.ir._encoding import BF16, ENCODINGS, F16, F32, U8, Encoding, widens
+from hub.ir._facts import packed_facts, unpacked_facts
 from hub.ir._model import Lazy, Model
 from hub.ir._pretokenizers import PRE_TOKENIZERS
 from hub.ir._rows import (
@@ -48,7 +49,9 @@ __all__ = [
     "Transposed",
     "concatenated",
     "joined",
+    "packed_facts",
     "stacked",
     "transposed",
+    "unpacked_facts",
     "widens",
 ]

@@ -130,6 +130,11 @@ class FileRows(Rows):
     def __init__(self, file: File, offset: int, n: int, width: int) -> None:
         self.file, self.offset, self.n, self.width = file, offset, n, width
 
+    @property
+    def inside(self) -> bool:
+        """True when the file holds all the rows."""
+        return 0 <= self.offset <= self.offset + self.nbytes <= self.file.size
+
     def fill(self, start: int, stop: int, out: Bytes) -> None:
         self.file.read_into(self.offset + start * self.width, out)
 
