@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.codecs.native._codec import Compiled, compiled
+from hub.codecs.native._sums import Sums, sums
 from hub.hookspecs import hookimpl
 from hub.interface import Codec
 
-__all__ = ["Compiled", "compiled", "hub_provides"]
+__all__ = ["Compiled", "Sums", "compiled", "hub_provides", "sums"]
 
 
 @hookimpl

@@ -5,31 +5,31 @@
 
 namespace hub {
 namespace portable {
-extern const Entry table[];
+extern const Level level;
 }
 #ifdef HUB_X86
 namespace avx2 {
-extern const Entry table[];
+extern const Level level;
 }
 namespace avx512 {
-extern const Entry table[];
+extern const Level level;
 }
 #endif
 
-static const Entry *level(int wanted) {
+static const Level &best(int wanted) {
 #ifdef HUB_X86
     __builtin_cpu_init();
     const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (wanted <= 0 && wide) return avx512::table;
-    if (wanted <= 1 && __builtin_cpu_supports("avx2")) return avx2::table;
+    if (wanted <= 0 && wide) return avx512::level;
+    if (wanted <= 1 && __builtin_cpu_supports("avx2")) return avx2::level;
 #endif
     (void)wanted;
-    return portable::table;
+    return portable::level;
 }
 
 static Kernel find(const char *name, int wanted, bool encodes) {
-    for (const Entry *entry = level(wanted); entry->name; entry++)
+    for (const Entry *entry = best(wanted).table; entry->name; entry++)
         if (!strcmp(entry->name, name)) return encodes ? entry->encode : entry->decode;
     return nullptr;
 }
@@ -54,4 +54,9 @@ EXPORT int64_t hub_recode(hub::Kernel decode, hub::Kernel encode, const uint8_t 
         if (encode(values, out + at * new_width, odd, 1024 / new_per)) return n - at;
     }
     return 0;
+}
+
+// What two runs of float32 have in common, by the best level that the machine has, or at most level `wanted`.
+EXPORT int64_t hub_compare(const uint8_t *a, const uint8_t *b, int64_t n, hub::Sums *out, int wanted) {
+    return hub::best(wanted).compare(a, b, n, out);
 }

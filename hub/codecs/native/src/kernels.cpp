@@ -1,6 +1,7 @@
 // The kernels of one level of instructions; built once a level with HUB_LEVEL and HUB_LANES set.
 #include "kernels.h"
 
+#include "compare.h"
 #include "iq4.h"
 #include "kquants_decode.h"
 #include "kquants_encode.h"
@@ -10,7 +11,7 @@
 namespace hub {
 namespace HUB_LEVEL {
 
-extern const Entry table[] = {
+static const Entry table[] = {
     {"F16", values_from_halves, halves_from_values},
     {"BF16", values_from_brain, brain_from_values},
     {"Q4_0", decode_blocks<Q40>, encode_blocks<Q40>},
@@ -27,6 +28,8 @@ extern const Entry table[] = {
     {"IQ4_XS", decode_blocks<IQ4XSValues>, encode_iq4_xs},
     {nullptr, nullptr, nullptr},
 };
+
+extern const Level level = {table, compare};
 
 }  // namespace HUB_LEVEL
 }  // namespace hub

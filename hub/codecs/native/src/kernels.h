@@ -14,4 +14,19 @@ struct Entry {
     Kernel decode, encode;
 };
 
+// Of two runs of float32: values whose bits differ, the first of them (-1 for none), the largest |b - a|, and the sums
+// of (b - a)^2, a^2, b^2 and a * b, in float64.
+struct Sums {
+    int64_t different, first;
+    double most, square, aa, bb, ab;
+};
+
+// n values of each into `out`; 1, with `out` of no use, where one of them is infinite or a NaN.
+typedef int64_t (*Comparison)(const uint8_t *a, const uint8_t *b, int64_t n, Sums *out);
+
+struct Level {
+    const Entry *table;
+    Comparison compare;
+};
+
 }  // namespace hub
