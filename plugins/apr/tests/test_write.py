@@ -16,7 +16,7 @@ from hub.errors import UsageError
 from hub.interface import Options
 from hub.ir import ENCODINGS, Change, Config, Lazy, Model, Tensor, Tokenizer
 from hub_apr import APR
-from hub_apr.container import ALIASES, BY_ENCODING, KNOWN, SIZE, Container, Flags, footer, open_any, up64
+from hub_apr.container import ALIASES, ALIGNMENT, BY_ENCODING, KNOWN, SIZE, Container, Flags, footer, open_any, up64
 
 Write = Callable[..., Path]
 
@@ -283,3 +283,7 @@ def test_a_large_vocabulary_costs_less_than_in_its_source(write: Write) -> None:
 def test_many_tensors_take_time_in_proportion(write: Write, options: Options) -> None:
     model = model_of(*(tensor(f"expert.{i}", (4, 4), "F32") for i in range(20_000)))
     assert len(APR().read(write(model, options)).tensors) == 20_000
+
+
+def test_the_format_states_the_alignment_of_its_container() -> None:
+    assert APR.alignment == ALIGNMENT

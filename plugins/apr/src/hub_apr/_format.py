@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from hub.interface import BaseFormat, Capabilities, Finding, Magic, Options, Plan, Sink
 from hub.ir import ENCODINGS, Model
-from hub_apr.container import ALIGNMENT, V1, tell
 
 if TYPE_CHECKING:
     from hub.signing import OwnSignature
@@ -27,11 +26,12 @@ class APR(BaseFormat):
     capabilities = Capabilities(encodings=frozenset(ENCODINGS), shards=True)
     drops: frozenset[str] = frozenset()
     supports = frozenset({"shard_size", "portable", "compression"})
-    alignment = ALIGNMENT
+    alignment = 64  # ALIGNMENT of hub_apr.container, which takes long to import
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """True for every dialect, and for the JSON manifest of shards."""
         from hub_apr._shards import is_manifest
+        from hub_apr.container import tell
 
         return path.is_file() and (tell(head) is not None or is_manifest(head))
 
@@ -62,6 +62,7 @@ class APR(BaseFormat):
     def own_signature(self, path: Path) -> OwnSignature | None:
         """The Ed25519 signature of a v1 file that is SIGNED; None for every other. See `hub.signing.SignsItself`."""
         from hub_apr._read import open_parts
+        from hub_apr.container import V1
 
         opened = open_parts(path)
         return opened.own_signature() if isinstance(opened, V1) else None
@@ -69,6 +70,7 @@ class APR(BaseFormat):
     def describe(self, path: Path) -> dict[str, Any] | None:
         """What a file is that `read` refuses because it is shown only (v1); None for every other."""
         from hub_apr._read import open_parts
+        from hub_apr.container import V1
 
         opened = open_parts(path)
         return opened.describe() if isinstance(opened, V1) else None
