@@ -135,7 +135,7 @@ def write(lines: list[Line]) -> None:
                 "lines": [asdict(line) for line in lines]}  # fmt: skip
     out.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     page = ROOT / "docs" / "speed.md"
-    text = page.read_text("utf-8") if page.exists() else "# Speed\n\n<!-- codecs -->\n<!-- /codecs -->\n"
+    text = page.read_text("utf-8") if page.exists() else "# Speed\n\n## Codecs\n\n<!-- codecs -->\n<!-- /codecs -->\n"
     made = f"<!-- codecs -->\n{table(lines)}\n<!-- /codecs -->"
     page.write_text(re.sub(r"<!-- codecs -->.*<!-- /codecs -->", lambda _: made, text, flags=re.DOTALL), "utf-8")
 
