@@ -1,8 +1,9 @@
 """What every conversion goes through: plan, copy, verify, move into place, report."""
 
-from hub.pipeline._convert import Failed, Request, Unfinished, choose_format, convert
+from hub.pipeline._convert import Failed, Unfinished, convert
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget, each
 from hub.pipeline._encode import Rule, encoded, matches
+from hub.pipeline._prepare import Request, choose_format
 from hub.pipeline._report import Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify

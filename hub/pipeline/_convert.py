@@ -4,56 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from hub import codecs
-from hub.errors import HubError, NotVerified, PluginError, UnmappedTensor, UsageError
+from hub.errors import HubError, NotVerified, UsageError
 from hub.events import fire, fire_each
 from hub.interface import Fact, Format, Options, Plan, Stage
-from hub.ir import PRE_TOKENIZERS, Lazy, Model, Tokenizer
-from hub.opening import Loading, loading, open_model
-from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget
-from hub.pipeline._encode import KEPT, Rule, check_effect, encoded, reasons_of
-from hub.pipeline._facts import check_facts
+from hub.ir import Model
+from hub.opening import Loading, loading
+from hub.pipeline._copy import Copier, Progress, Silent
+from hub.pipeline._encode import KEPT, reasons_of
+from hub.pipeline._prepare import Prepared, Request, check_options, choose_format, guarded, prepare
 from hub.pipeline._report import Outcome, Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
-from hub.plugins import extension, registry
-from hub.recipes import read_importance
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for. `encode` holds texts as `--encode` takes them, `assume` as `--assume` does.
-
-    `source` is a path, or a model that is in memory already: `from_` and `assume` are for paths alone.
-    """
-
-    source: Path | Model
-    target: Path
-    from_: str | None = None
-    to: str | None = None
-    encode: Sequence[str] = ()
-    assume: Sequence[str] = ()
-    imatrix: Path | None = None
-    codec: str | None = None
-    allow_unmapped: bool = False
-    check: bool = True
-    dry_run: bool = False
-    options: Options = field(default_factory=Options)
-    budget: Budget = field(default_factory=default_budget)
-
-    @property
-    def path(self) -> Path | None:
-        """Where the source is read from; None for a model in memory that came from nowhere."""
-        return self.source.path if isinstance(self.source, Model) else self.source
+from hub.plugins import extension
 
 
 def convert(request: Request, progress: Progress | None = None) -> Report:
@@ -67,7 +35,7 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     started = time.perf_counter()
     _distinct(request)
     target_format = choose_format(request.target, request.to)
-    _check_options(target_format, request.options)
+    check_options(target_format, request.options)
     folder = target_format.capabilities.folder and not extension(request.target)
     request = replace(request, options=replace(request.options, folder=folder))
     with _loading(request) as source, codecs.using(request.codec) as used:
@@ -94,15 +62,6 @@ def _loading(request: Request) -> Iterator[Loading]:
         yield work
 
 
-def _opened(request: Request) -> tuple[Format | None, Model]:
-    """The model to convert, and the format it is read with; None for one in memory."""
-    if isinstance(request.source, Path):
-        return open_model(request.source, request.from_, request.assume, use="convert")
-    if request.from_ or request.assume:
-        raise UsageError("from_ and assume have no effect on a model in memory")
-    return None, request.source
-
-
 def _errors(answers: Iterable[tuple[str, object]]) -> list[str]:
     """What plugins raised when nothing could be stopped any more."""
     return [str(answer) for _, answer in answers if isinstance(answer, HubError)]
@@ -112,25 +71,14 @@ def _converted(
     request: Request, target_format: Format, source: Loading, progress: Progress
 ) -> tuple[Report, Sequence[Path]]:
     """The report, its time aside, and what is in place: the files, or the folder."""
-    source_format, opened = _opened(request)
-    model = _told(opened, request.options.pre)
-    if source_format is not target_format:
-        check_facts(model)
-    rules = [Rule.parse(text) for text in request.encode]
-    importance = None if request.imatrix is None else read_importance(request.imatrix)
-    wanted, reasons, said = encoded(model, rules, importance)
-    options = replace(request.options, recipe=next((r.name for r in reversed(rules) if r.recipe), None))
-    plan = _guarded(target_format, lambda: target_format.plan(wanted, options), request.path)
-    check_effect(rules, model, wanted, plan)
-    _check_mapped(plan, model, source_format, request)
-    report = _planned(request, source_format, target_format, model, plan, reasons)
-    report.notes = [*report.notes, *said]
-    fire("hub_before_convert", plan=plan)
+    made = prepare(request, target_format)
+    report = _planned(request, made)
+    fire("hub_before_convert", plan=made.plan)
     if request.dry_run:
         return report, ()
-    if request.check and source_format is not None and isinstance(request.source, Path):
-        report.notes = [*report.notes, *_source_checksum(source_format, request.source)]
-    return report, _run(request, target_format, model, plan, report, source, progress)
+    if request.check and made.source is not None and isinstance(request.source, Path):
+        report.notes = [*report.notes, *_source_checksum(made.source, request.source)]
+    return report, _run(request, made, report, source, progress)
 
 
 def _source_checksum(source: Format, path: Path) -> list[str]:
@@ -160,92 +108,26 @@ class Failed(NotVerified):
         self.report = report
 
 
-def _told(model: Model, pre: str | None) -> Model:
-    """`model` with the pre-tokenizer that the user names, so that the result is held to that name as well."""
-    if pre is None:
-        return model
-
-    def renamed() -> Tokenizer | None:
-        tokenizer = model.tokenizer.get()
-        return tokenizer and replace(tokenizer, pre=pre)
-
-    return replace(model, tokenizer=Lazy(renamed))
-
-
-def choose_format(path: Path, to: str | None) -> Format:
-    """The format to write: `to`, or what the extension says; `UsageError` when the two contradict."""
-    by_name = registry().named(to) if to else None
-    by_path = registry().by_extension(path)
-    suffix = extension(path)
-    if by_name is None and path.is_dir():
-        misnamed = next((f for f in registry().formats.values() if path.suffix.lower() in f.extensions), None)
-        if misnamed is not None:
-            where = f"is a folder, and named as a {misnamed.title or misnamed.name} file"
-            raise UsageError(where, file=path, hint="say with --to what to write into it")
-    if by_name is None and by_path is None:
-        raise UsageError(f"{suffix or 'a folder'} is no installed format's", file=path, hint="say which with --to")
-    if by_name and suffix and by_path is not by_name and (by_path or by_name.extensions):
-        wanted = " or ".join(by_name.extensions)
-        raise UsageError(f"--to {by_name.name} writes {wanted}, not {suffix}", file=path)
-    chosen = by_name or by_path
-    if chosen is None or not chosen.capabilities.writes:
-        raise UsageError(f"{chosen.name if chosen else to} can be read, not written", file=path)
-    return chosen
-
-
 def _distinct(request: Request) -> None:
     path = request.path
     if path is not None and request.target.exists() and path.exists() and request.target.samefile(path):
         raise UsageError("source and target are the same", file=request.target)
 
 
-def _check_options(target: Format, options: Options) -> None:
-    """A flag that would have no effect is an error."""
-    flags = {
-        "shard_size": ("--shard-size", options.shard_size is not None),
-        "portable": ("--portable", options.portable),
-        "compression": ("--compression", options.compression is not None),
-        "pre": ("--pre", options.pre is not None),
-    }
-    for name, (flag, given) in flags.items():
-        if given and name not in target.supports:
-            raise UsageError(f"{flag} has no effect on {target.name}")
-    if options.pre is not None and options.pre not in PRE_TOKENIZERS:
-        near = get_close_matches(options.pre, PRE_TOKENIZERS, 5, 0.3) or sorted(PRE_TOKENIZERS)
-        raise UsageError(f"--pre: llama.cpp knows no pre-tokenizer {options.pre!r}", hint=f"near: {', '.join(near)}")
-
-
-def _check_mapped(plan: Plan, model: Model, source: Format | None, request: Request) -> None:
-    """Every tensor has a place in the target, and a name that says what it is; or the user allows that it has not."""
-    foreign = model.unnamed if source is None or source.name != plan.format else ()
-    odd = [*plan.unmapped, *(name for name in foreign if name not in plan.unmapped)]
-    if odd and not request.allow_unmapped:
-        shown = ", ".join(odd[:3]) + (" ..." if len(odd) > 3 else "")
-        raise UnmappedTensor(
-            f"{len(odd)} of {len(model.tensors)} tensors have no place in {plan.format}: {shown}",
-            file=request.path,
-            hint="--allow-unmapped goes on without a name for them",
-        )
-    if request.allow_unmapped and not odd:
-        raise UsageError("--allow-unmapped has no effect: every tensor is mapped")
-
-
-def _run(
-    request: Request, fmt: Format, model: Model, plan: Plan, report: Report, source: Loading, progress: Progress
-) -> Sequence[Path]:
+def _run(request: Request, made: Prepared, report: Report, source: Loading, progress: Progress) -> Sequence[Path]:
     """Write, verify and move into place: the files made, or the folder; none when the result differs."""
+    plan, fmt, options = made.plan, made.target, request.options
     progress.start("write", sum(p.tensor.nbytes for p in plan.tensors))
     copier = Copier(request.budget, progress)
-    options = request.options
     with Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target:
         fire("hub_before_write", plan=plan, target=request.target)
-        _guarded(fmt, lambda: fmt.write(plan, target, options), request.target)
+        guarded(fmt, lambda: fmt.write(plan, target, options), request.target)
         if request.codec is not None and request.codec not in codecs.in_use().names():
             raise UsageError(f"--codec {request.codec} has no effect: there is nothing here that it does")
         if request.check:
             started = time.perf_counter()
-            back = _guarded(fmt, lambda: fmt.read(target.primary))
-            seen = verify(model, back, plan, fmt.capabilities, request.budget, progress)
+            back = guarded(fmt, lambda: fmt.read(target.primary))
+            seen = verify(made.model, back, plan, fmt.capabilities, request.budget, progress)
             _record(report, seen)
             report.verify_seconds = time.perf_counter() - started
         report.target = replace(report.target, nbytes=target.nbytes)
@@ -257,30 +139,14 @@ def _run(
         if report.failures:
             return ()
         source.finish()
-        made = target.commit()
-    if request.target not in made:
-        report.notes = [*report.notes, f"written as {len(made)} files, the first is {made[0].name}"]
-    return made
+        paths = target.commit()
+    if request.target not in paths:
+        report.notes = [*report.notes, f"written as {len(paths)} files, the first is {paths[0].name}"]
+    return paths
 
 
-def _guarded(fmt: Format, work: Callable[[], T], file: Path | None = None) -> T:
-    """Run a plugin's code; its errors carry its name, and `file` where they name none."""
-    try:
-        return work()
-    except HubError as error:
-        error.plugin = error.plugin or fmt.name
-        error.file = error.file or (str(file) if file else None)
-        raise
-    except OSError as error:
-        where = error.filename or file
-        raise HubError(f"writing failed: {error.strerror or error}", file=where, plugin=fmt.name) from error
-    except Exception as error:  # whatever a stranger's plugin raises becomes one line that names it
-        raise PluginError(f"raised {error!r}", file=file, plugin=fmt.name) from error
-
-
-def _planned(
-    request: Request, source: Format | None, target: Format, model: Model, plan: Plan, reasons: dict[str, str]
-) -> Report:
+def _planned(request: Request, made: Prepared) -> Report:
+    model, plan, reasons, target = made.model, made.plan, made.reasons, made.target
     held: dict[str, list[str]] = {}
     for planned in plan.tensors:
         for name in planned.sources:
@@ -301,11 +167,11 @@ def _planned(
         for name, tensor in model.tensors.items()
         if name in held
     ]
-    notes = [*model.notes, *plan.notes, *_kept(reasons), *_too_large(plan, request.options)]
+    notes = [*model.notes, *plan.notes, *_kept(reasons), *_too_large(plan, request.options), *made.notes]
     if not request.check and not request.dry_run:
         notes.append("--no-verify: nothing was verified")
     return Report(
-        _side(request, source, model),
+        _side(request, made.source, model),
         Side(str(request.target), target.name, None),
         lines,
         facts=[*plan.facts, *(Fact(d, "dropped", f"{target.title} cannot hold it") for d in sorted(target.drops))],
