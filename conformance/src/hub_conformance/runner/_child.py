@@ -19,7 +19,7 @@ import pytest
 from hub.plugins import registry
 from hub_conformance.runner._results import Outcome
 from hub_conformance.suite import FormatConformance
-from hub_conformance.suite._case import DECLARED, DISABLED, LIMIT, CannotJudge, Nonconformant, short
+from hub_conformance.suite._case import DECLARED, DISABLED, LIMIT, NOTHING, CannotJudge, Nonconformant, short
 
 LOADING = "test_plugin_loads"
 _SETTINGS = """[pytest]
@@ -49,7 +49,8 @@ class Journal:
         order = [base.__name__ for base in FormatConformance.__bases__]
         items.sort(key=lambda item: order.index(_home(item)))
         only, done = self.task["only"], set(self.task["done"])
-        chosen = [i for i in items if not only or any(matches(i.name, pattern) for pattern in only)]
+        real = [item for item in items if not item.name.endswith(NOTHING)]
+        chosen = [i for i in real if not only or any(matches(i.name, pattern) for pattern in only)]
         self.tell(event="collected", tests=[[item.name, _limit(item)] for item in chosen])
         items[:] = [] if self.task["list"] else [item for item in chosen if item.name not in done]
 

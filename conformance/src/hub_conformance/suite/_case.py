@@ -13,6 +13,7 @@ from hub_conformance.suite._parameters import PARAMETERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+NOTHING = "[none]"  # what the name of a test ends in that has nothing to run over
 DECLARED, DISABLED = "declared: ", "disabled: "
 HEAD = 4096  # bytes of a file that `sniff` is given
 LIMIT = 20.0  # seconds that a test may take, unless it says otherwise
@@ -86,4 +87,4 @@ class FormatCase:
             if name in metafunc.fixturenames:
                 found = values(self)
                 nothing = pytest.param(None, marks=pytest.mark.skip(reason=f"{DISABLED}no {name} for {self.format}"))
-                metafunc.parametrize(name, found or [nothing], ids=found or ["none"])
+                metafunc.parametrize(name, found or [nothing], ids=found or [NOTHING[1:-1]])
