@@ -73,7 +73,7 @@ def _sent(path: Path, fmt: Format, into: Path, folder: bool) -> Path:
 
 
 # What tells of the encodings, and follows them where they changed on the way.
-_OF_ENCODINGS = ("source ", "config.dtype:", "config.torch_dtype:")
+_OF_ENCODINGS = ("source ", "config.dtype:", "config.torch_dtype:", "file 'config.json' differs")
 
 
 def _compared(a: Model, b: Model, formats: Sequence[Format], changed: set[str]) -> set[str]:
