@@ -329,7 +329,7 @@ class BaseFormat:
             with path.open("rb") as file:
                 head = file.read(max(m.offset + len(m.data) for m in self.magic))
             there = any(m.matches(head) for m in self.magic)
-            yield Finding(Stage.MAGIC, "PASS" if there else "FAIL", f"the file starts with {head[:16]!r}")
+            yield Finding(Stage.MAGIC, "PASS" if there else "FAIL", f"the file starts with {head!r}")
         try:
             model = self.read(path)
         except HubError as error:

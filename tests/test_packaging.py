@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -52,10 +53,16 @@ class Stranger:
     def remove(self, distribution: str) -> None:
         subprocess.run([*PIP, "--python", self.python, "uninstall", "--yes", distribution], check=True)
 
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """The variables of this process but those that speak to Python or to hub."""
+        return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HUB_"))}
+
     def call(self, *command: object) -> subprocess.CompletedProcess[str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HUB_"))}
         words = [str(self.bin / str(command[0])), *map(str, command[1:])]
-        return subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            words, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False
+        )
 
     def run(self, *command: object) -> str:
         done = self.call(*command)
@@ -104,6 +111,39 @@ def test_a_model_goes_into_a_stranger_s_format_and_back(stranger: Stranger, make
     arrays = np.load(stranger.folder / "model.npz", allow_pickle=False)
     embedding = next(t.data for t in first.tensors if t.name == "token_embd.weight")
     assert np.array_equal(arrays["model.embed_tokens.weight"], embedding)
+
+
+BLOCK = re.compile(r"^```(?P<kind>\w+)(?: (?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def spoken(stranger: Stranger, folder: Path, command: str) -> str:
+    """What a command of the page prints, run by the shell in the stranger's environment."""
+    pip = f"'{sys.executable}' -m pip --quiet --disable-pip-version-check --python '{stranger.python}'"
+    command = re.sub(r"^pip install", f"{pip} install --no-deps", command)
+    environment = stranger.environment() | {"PATH": f"{stranger.bin}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S602  # the commands of our own page
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the page speaks to a POSIX shell")
+def test_the_page_for_authors_ends_in_a_package(stranger: Stranger, make_gguf: Callable[..., Path]) -> None:
+    folder = stranger.folder / "hub-tin"
+    (folder / "src").mkdir(parents=True)
+    make_gguf(folder / "model.gguf")
+    commands = 0
+    for block in BLOCK.finditer((ROOT / "docs" / "writing-a-plugin.md").read_text()):
+        if block["file"]:
+            (folder / block["file"]).write_text(block["text"])
+        elif block["kind"] == "console":
+            for text in block["text"].split("$ ")[1:]:
+                command, *expected = text.splitlines()
+                said = iter(spoken(stranger, folder, command).splitlines())
+                for line in expected:  # "..." stands for what may differ: lines, or the rest of one
+                    assert line == "..." or any(s.startswith(line.removesuffix("...")) for s in said), (command, line)
+                commands += 1
+    assert commands == 11
+    stranger.remove("hub-tin")
 
 
 def test_hub_knows_a_stranger_s_format_while_it_is_installed(stranger: Stranger) -> None:

@@ -34,7 +34,12 @@ class Tensor:
 
     @classmethod
     def from_file(cls, name: str, shape: Sequence[int], encoding: Encoding, file: File, offset: int) -> Tensor:
-        """A tensor whose bytes lie in `file` from byte `offset`."""
+        """A tensor whose bytes lie in `file` from byte `offset`; `DamagedFile` for a shape that is none.
+
+        Nothing is read. A file that is too short is found when the bytes are used.
+        """
+        if not all(type(n) is int and n >= 0 for n in shape):
+            raise DamagedFile(f"{list(shape)} is no shape", file=file.path, tensor=name)
         n, columns = encoding.grid(tuple(shape))
         return cls(name, tuple(shape), encoding, FileRows(file, offset, n, encoding.row_nbytes(columns)))
 

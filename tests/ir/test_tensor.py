@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hub.errors import DamagedFile
-from hub.ir import ENCODINGS, F32, Tensor, concatenated, stacked, widens
+from hub.ir import ENCODINGS, F32, File, Tensor, concatenated, stacked, widens
 
 
 def tensor(*shape: int, name: str = "t") -> tuple[Tensor, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
@@ -78,3 +80,11 @@ def test_widening_keeps_values_and_narrowing_is_not_called_widening() -> None:
     assert not widens(ENCODINGS["Q4_1"], ENCODINGS["F16"])
     assert not widens(F32, ENCODINGS["BF16"])
     assert not widens(ENCODINGS["BF16"], ENCODINGS["F16"])
+
+
+@pytest.mark.parametrize("shape", [(-1, 3), (1.5,), (True, 2), ("3",), (None,)])
+def test_what_is_no_shape_is_damage(tmp_path: Path, shape: Any) -> None:
+    (tmp_path / "x").write_bytes(bytes(64))
+    with pytest.raises(DamagedFile, match="is no shape") as caught:
+        Tensor.from_file("a", shape, F32, File(tmp_path / "x"), 0)
+    assert caught.value.tensor == "a"
