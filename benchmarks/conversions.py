@@ -5,7 +5,7 @@
 Each command is a process of its own, in turn, in several rounds, on files in the page cache; what it wrote is removed
 before the next one. Times are wall clock of the whole process; ours flush to the disk before they end, so `cp` is
 measured with a flush (`sync FILE`) and without. Peaks are of resident memory. Needs `hub` with its formats; every peer
-that is missing is named and left out. `--only PATTERN` takes some cases, `--chart FILE` draws.
+that is missing is named and left out. `--only PATTERN` takes some cases; `chart.py` draws what `--output` wrote.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def _decoded(source: str) -> Case:
 
 def _encoded(kind: str) -> Case:
     """A folder to GGUF, beside llama.cpp's converter."""
-    ours = {"hub": (*HUB, "--encode", kind), "convert_hf_to_gguf.py": script(kind)}
+    encode = () if kind == "f16" else ("--encode", f"{kind}:*")  # the folder is in F16
+    ours = {"hub": (*HUB, *encode), "convert_hf_to_gguf.py": script(kind)}
     return Case(f"folder -> GGUF {kind.upper()}", "folder", "encoded.gguf", ours)
 
 
