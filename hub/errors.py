@@ -18,6 +18,8 @@ A message is one line: what is wrong, where, what was expected, what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -81,6 +83,17 @@ class PluginError(HubError):
 
 class DamagedFile(HubError):
     """The bytes contradict the format they claim: truncated, out of range, overlapping, malformed."""
+
+
+@contextmanager
+def as_damage(file: Path | str) -> Iterator[None]:
+    """Inside the block, whatever a library raises about the bytes of `file` is `DamagedFile`; a `HubError` stays."""
+    try:
+        yield
+    except (HubError, MemoryError):
+        raise
+    except Exception as error:
+        raise DamagedFile(f"cannot be read: {error!r}", file=file) from error
 
 
 class UnsupportedFile(HubError):
