@@ -20,7 +20,7 @@ def configured(tmp_path: Path, text: str, **flags: Any) -> Any:
 def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     text = 'models = ["a.gguf", "/b/c.apr"]\nport = 9000\nparallel = 8\napi-key-file = "keys"\ndrain-timeout = 2'
     made = configured(tmp_path, text, port=9001, models=None, queue=None)
-    assert made.models == (tmp_path / "a.gguf", Path("/b/c.apr"))
+    assert [model.path for model in made.models] == [tmp_path / "a.gguf", Path("/b/c.apr")]
     assert (made.port, made.parallel, made.queue, made.drain_timeout) == (9001, 8, 64, 2.0)
     assert made.api_key_file == tmp_path / "keys"
     assert made.names == ["a", "c"]
@@ -59,7 +59,7 @@ def test_every_flag_is_a_key_and_every_key_a_flag() -> None:
 def test_what_to_load_is_as_for_run(tmp_path: Path) -> None:
     text = 'models = ["a.apr"]\nlora = ["x.gguf=0.5"]\nbridge = "memory"\nassume = ["a=1"]\npre = "gpt-2"\ngpu = false'
     made = configured(tmp_path, text)
-    wanted = made.wanted(made.models[0])
+    wanted = made.wanted(made.models[0].path)
     assert wanted.lora == [Adapter(tmp_path / "x.gguf", 0.5)]
     assert (wanted.path, wanted.bridge, wanted.assume) == (tmp_path / "a.apr", "memory", ("a=1",))
     assert (wanted.pre, wanted.gpu_layers) == ("gpt-2", 0)
@@ -72,6 +72,24 @@ def test_what_to_load_is_as_for_run(tmp_path: Path) -> None:
 def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match="two models are called a"):
         config_of({"models": [Path("x/a.gguf"), Path("y/a.apr")]}, None)
+
+
+def test_models_can_be_given_names(tmp_path: Path) -> None:
+    text = 'models = ["small=a.gguf", {path = "b/a.gguf", name = "large:8b"}, {path = "/c/a.gguf"}]'
+    made = configured(tmp_path, text)
+    assert made.names == ["small", "large:8b", "a"]
+    assert [m.path for m in made.models] == [tmp_path / "a.gguf", tmp_path / "b/a.gguf", Path("/c/a.gguf")]
+    assert Config.model_validate_json(made.model_dump_json(by_alias=True)) == made, "replicas get it this way"
+    given = config_of({"models": ["x=m.gguf", "m.apr", "m/n=o.gguf"]}, None)
+    assert given.names == ["x", "m", "n=o"]
+    (tmp_path / "y=1.gguf").touch()
+    assert config_of({"models": [str(tmp_path / "y=1.gguf")]}, None).names == ["y=1"]
+
+
+@pytest.mark.parametrize("model", ['{name = "a"}', '{path = "a", name = "a b"}', '{path = "a", nmae = "b"}', "3"])
+def test_a_model_that_is_none_is_told(tmp_path: Path, model: str) -> None:
+    with pytest.raises(UsageError, match="models"):
+        configured(tmp_path, f"models = [{model}]")
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub_runtime.server._tools import HERMES, LLAMA, CallReader
+from hub_runtime.server.tools import STYLES, CallReader
 
 openai: Any = pytest.importorskip("openai", reason="OpenAI's client is not installed")
 
@@ -19,6 +19,7 @@ TOOLS: list[Any] = [
     {"type": "function", "function": {"name": "weather", "description": "It", "parameters": CITY}},
     {"type": "function", "function": {"name": "now"}},
 ]
+HERMES, LLAMA = STYLES["Hermes, Qwen 2.5, Qwen 3"], STYLES["Llama 3"]
 ASK: list[Any] = [{"role": "user", "content": "How is it in Oslo?"}]
 
 
@@ -81,6 +82,23 @@ def test_what_cannot_be_is_refused(tooled: Any) -> None:
     ):
         with pytest.raises(openai.BadRequestError):
             tooled.chat.completions.create(**{"model": "tooled", "messages": ASK, **more})
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{% for m in messages %}{{ m.content }}{% endfor %}", "has no tools"),
+        ("{{ tools }}{% for m in messages %}{{ m.content }}{% endfor %}", "in none of the"),
+    ],
+)
+def test_a_template_without_a_known_way_to_call_is_refused(
+    make_tiny: Callable[..., Path], serving: Callable[..., Any], tmp_path: Path, template: str, why: str
+) -> None:
+    with serving(make_tiny(tmp_path / "m.gguf", template=template), "--threads", 1) as client:
+        with pytest.raises(openai.BadRequestError, match=why) as caught:
+            client.chat.completions.create(model="m", messages=ASK, tools=TOOLS)
+        assert caught.value.param == "tools"
+        assert caught.value.body["type"] == "invalid_request_error"
 
 
 def read(style: Any, text: str, size: int) -> tuple[str, list[tuple[str, str]]]:

@@ -23,7 +23,7 @@ from hub.pipeline import Progress, Request, convert
 from hub.plugins import PluginInfo, registry
 from hub_runtime.bridge._cache import Cache, about
 from hub_runtime.bridge._digest import digest_of
-from hub_runtime.bridge._records import Record, around, look, record
+from hub_runtime.bridge._records import FileRecord, Record, around, look, record
 from hub_runtime.bridge._sound import refuse_damaged
 
 Way = Literal["cache", "memory"]
@@ -96,17 +96,18 @@ class Stated:
 
 def _of_file(path: Path, way: Way, stated: Stated, cache: Cache) -> Bridged:
     started = time.perf_counter()
-    name = registry().find(path).name
+    known = cache.records.get(path)
+    name = _format_of(path, known)
     if name == "gguf":
         if stated.assume or stated.pre or way == "memory":
             raise UsageError("--assume, --pre and --bridge have no effect on a GGUF: it is loaded as it is", file=path)
-        _known_sound(path, name, cache, digests=False)
+        _known_sound(path, name, known, cache, digests=False)
         return Bridged(path, path, name, False, time.perf_counter() - started)
     if way == "memory":
-        _known_sound(path, name, cache, digests=False)
+        _known_sound(path, name, known, cache, digests=False)
         made = _on_tmpfs(open_model(path, name)[1].nbytes, lambda target: stated.convert(path, target))
         return Bridged(made, path, name, True, time.perf_counter() - started, partial(_remove, made.parent))
-    seen = _known_sound(path, name, cache, digests=True)
+    seen = _known_sound(path, name, known, cache, digests=True)
 
     def make(target: Path) -> dict[str, Any]:
         stated.convert(path, target)
@@ -135,9 +136,15 @@ def _of_model(model: Model, way: Way | None, stated: Stated, cache: Cache) -> Br
     return Bridged(entry.path, source, name, new, time.perf_counter() - started, lock.close)
 
 
-def _known_sound(path: Path, name: str, cache: Cache, *, digests: bool) -> Record:
-    """The record of the model at `path`, whose files are found sound now or were and have not changed."""
-    known = cache.records.get(path)
+def _format_of(path: Path, known: Record | None) -> str:
+    """The format of the model at `path`: the known one while the file has not changed, else told by its content."""
+    if known is not None and known.format in registry().formats and path.is_file() and known.holds(FileRecord.of(path)):
+        return known.format
+    return registry().find(path).name
+
+
+def _known_sound(path: Path, name: str, known: Record | None, cache: Cache, *, digests: bool) -> Record:
+    """The record of the model at `path`, whose files are found sound now or were, as `known` says, and are the same."""
     if known is not None and known.format != name:
         known = None
     now, same = look(path, name, known)

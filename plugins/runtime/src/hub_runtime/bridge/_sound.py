@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hub.errors import DamagedFile
-from hub.verdicts import check
 from hub.interface import Stage
 from hub.ir import Config, Model
 from hub.opening import open_model
+from hub.verdicts import check
 
 # llama.cpp refuses tensors that do not fit its idea of an architecture, cleanly; what comes before can end the process.
 _LEFT_TO_LLAMA = (Stage.ARCHITECTURE, Stage.INFERENCE)

@@ -11,7 +11,9 @@ from hub_runtime.commands import options as o
 
 
 def serve(
-    models: Annotated[list[Path] | None, typer.Argument(metavar="MODEL...", help="Models in any format.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=]MODEL...", help="Models in any format, under their names.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in TOML, named as the flags.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[int | None, typer.Option("--port", "-p", help="Port; 8080 by default, 0 takes a free one.")] = None,
@@ -58,7 +60,7 @@ def serve(
     Endpoints: /v1/completions, /v1/chat/completions, /v1/embeddings, /v1/models, /health, /metrics. A request without
     "model" goes to the first. The log is JSON lines on standard error.
     """
-    if models and models[0] == Path("run") and not models[0].exists():  # as `apr` spells it
+    if models and models[0] == "run" and not Path("run").exists():  # as `apr` spells it
         models = models[1:]
     flags = {name: value for name, value in locals().items() if name != "config"}
     from hub_runtime.server import config_of

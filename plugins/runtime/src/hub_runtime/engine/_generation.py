@@ -31,7 +31,7 @@ class Request:
 
     `endless` goes on behind tokens that end an answer, as measurements of speed want it. `score_prompt` reports the log
     probability of each token of the prompt behind the first (`Generation.prompt_scores`), and the best rivals as the
-    settings' `top_logprobs` says.
+    settings' `top_logprobs` says. `shown` are control tokens whose text belongs to the answer; that of others does not.
     """
 
     prompt: Sequence[int]
@@ -40,6 +40,7 @@ class Request:
     stop: Sequence[str] = ()
     endless: bool = False
     score_prompt: bool = False
+    shown: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.prompt:

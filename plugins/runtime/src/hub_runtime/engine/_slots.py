@@ -196,7 +196,7 @@ class Slots:
         logits = self.context.logits(index)
         chosen = sampler.sample(logits)
         ends = self._vocab.ends(chosen) and not generation.request.endless
-        piece = b"" if ends else self._vocab.piece(chosen)
+        piece = b"" if ends else self._vocab.piece(chosen, special=chosen in generation.request.shown)
         logprob, top = self._probabilities(logits, chosen, generation.request.settings.top_logprobs)
         text = generation.take(chosen, piece, ends=ends, full=len(slot.held) + 1 >= self._limit)
         if generation.finish is None:

@@ -19,7 +19,7 @@ from hub_runtime.server._requests import ChatBody, parsed
 from hub_runtime.server._respond import Reply
 from hub_runtime.server._settings import constraint_of, refuse_chat_fields, seeds, settings_of
 from hub_runtime.server._state import state_of
-from hub_runtime.server._tools import CallReader, Style, forced, style_for
+from hub_runtime.server.tools import CallReader, Use, forced, use_of
 
 
 async def chat_completions(request: HttpRequest) -> Response:
@@ -34,27 +34,28 @@ async def chat_completions(request: HttpRequest) -> Response:
 def _prepared(body: ChatBody, engine: Engine) -> Reply:
     """The work that may take a while: the template, the grammar, reading the prompt."""
     refuse_chat_fields(body)
-    style = style_for(body, engine.model)
+    use = use_of(body, engine.model)
     top = (body.top_logprobs or 0) if body.logprobs else None
-    constraint = constraint_of(body.response_format) | forced(body, style)
+    constraint = constraint_of(body.response_format) | forced(body, use)
     settings = settings_of(body, engine, top, **constraint)
-    prompt = chat_tokens(body, engine.name, engine.model, tools=style is not None)
+    prompt = chat_tokens(body, engine.name, engine.model, tools=use is not None)
     most = body.max_completion_tokens or body.max_tokens
-    requests = [Request(prompt, replace(settings, seed=s), most, body.stops) for s in seeds(settings, body.n or 1)]
-    shape = ChatShape(engine, len(requests), style, logprobs=bool(body.logprobs))
+    first = Request(prompt, settings, most, body.stops, shown=use.shown if use is not None else frozenset())
+    requests = [replace(first, settings=replace(settings, seed=s)) for s in seeds(settings, body.n or 1)]
+    shape = ChatShape(engine, len(requests), use, logprobs=bool(body.logprobs))
     return Reply(engine, body, requests, shape, "messages")
 
 
 class ChatShape:
-    """{"index", "message" or "delta", "logprobs", "finish_reason"}; with a `style`, calls are told from words."""
+    """{"index", "message" or "delta", "logprobs", "finish_reason"}; with a `use`, calls are told from words."""
 
     object = "chat.completion"
     chunk = "chat.completion.chunk"
     prefix = "chatcmpl"
 
-    def __init__(self, engine: Engine, parts: int, style: Style | None, *, logprobs: bool) -> None:
+    def __init__(self, engine: Engine, parts: int, use: Use | None, *, logprobs: bool) -> None:
         self._vocab, self._logprobs = engine.model.vocab, logprobs
-        self._readers = [CallReader(style) if style is not None else None for _ in range(parts)]
+        self._readers = [CallReader(use.style, use.schemas) if use is not None else None for _ in range(parts)]
 
     def opening(self, part: int) -> dict[str, Any] | None:
         """The role."""

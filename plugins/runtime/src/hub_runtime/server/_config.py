@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hub.errors import UsageError
 from hub_runtime.engine import Adapter
 from hub_runtime.loading import Wanted, layers
 
+_NAME = r"^\w[\w.:-]*$"
+
+
+class Served(BaseModel):
+    """A model to serve: its `path`, and the `name` that clients call it by.
+
+    Without one it is called what its file is called, without the extension, or its folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    name: Annotated[str, Field(pattern=_NAME)] | None = None
+
+    @property
+    def called(self) -> str:
+        """The name in use."""
+        path = self.path.resolve()
+        return self.name or (path.name if path.is_dir() else path.stem)
+
+
+def _spelled(given: Any) -> Any:
+    """The fields of `Served` that "NAME=PATH" or "PATH" says; a path that exists is one, whatever is in it."""
+    if not isinstance(given, str | Path):
+        return given
+    name, equals, path = str(given).partition("=")
+    named = equals and path and re.match(_NAME, name) and not Path(given).exists()
+    return {"path": path, "name": name} if named else {"path": given}
+
 
 class Config(BaseModel):
     """All settings of the server; the configuration file's keys are these names with "-" for "_".
 
-    `ctx` are the positions of one request (None: the model's own, at most 4096); `parallel` requests are answered at
-    once and `queue` more wait. `pooling` makes a generating model give embeddings too. `lora` ("FILE[=SCALE]"),
-    `assume` and `pre` are as for `hub run`, and for a single model. `traces` is an OTLP/HTTP address. `drain_timeout`
-    in seconds.
+    `models` are paths, "NAME=PATH" or tables of both. `ctx` are the positions of one request (None: the model's own, at
+    most 4096); `parallel` requests are answered at once and `queue` more wait. `pooling` makes a generating model give
+    embeddings too. `lora` ("FILE[=SCALE]"), `assume` and `pre` are as for `hub run`, and for a single model. `traces`
+    is an OTLP/HTTP address. `drain_timeout` in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda n: n.replace("_", "-"))
 
-    models: tuple[Path, ...] = Field(min_length=1)
+    models: tuple[Annotated[Served, BeforeValidator(_spelled, json_schema_input_type=str | Served)], ...] = Field(
+        min_length=1
+    )
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     threads: int | None = Field(default=None, ge=1, le=1024)
@@ -59,12 +91,12 @@ class Config(BaseModel):
 
     @property
     def names(self) -> list[str]:
-        """How clients call the models: the file's name without its extension, or the folder's name."""
-        return [path.name if path.is_dir() else path.stem for path in (p.resolve() for p in self.models)]
+        """How clients call the models."""
+        return [served.called for served in self.models]
 
 
 # Keys whose value is a path, relative to the configuration file.
-_PATHS = ("models", "api-key-file", "lora")
+_PATHS = ("api-key-file", "lora")
 
 
 def config_of(flags: Mapping[str, Any], file: Path | None) -> Config:
@@ -80,7 +112,8 @@ def config_of(flags: Mapping[str, Any], file: Path | None) -> Config:
         raise UsageError(_problems(error), file=file, hint="hub serve --help lists the settings") from None
     twice = sorted({name for name in made.names if made.names.count(name) > 1})
     if twice:
-        raise UsageError(f"two models are called {twice[0]}: clients could not tell them apart")
+        message = f"two models are called {twice[0]}: clients could not tell them apart"
+        raise UsageError(message, hint="NAME=PATH gives a model another name")
     return made
 
 
@@ -96,7 +129,15 @@ def _read(file: Path) -> dict[str, Any]:
             found[key] = str(file.parent / found[key])
         elif isinstance(found.get(key), list):
             found[key] = [str(file.parent / item) if isinstance(item, str) else item for item in found[key]]
+    if isinstance(found.get("models"), list):
+        found["models"] = [_beside(file, _spelled(item)) for item in found["models"]]
     return found
+
+
+def _beside(file: Path, model: Any) -> Any:
+    """A model whose path is relative to the configuration `file`."""
+    path = model.get("path") if isinstance(model, dict) else None
+    return {**model, "path": str(file.parent / path)} if isinstance(path, str) else model
 
 
 def _problems(error: ValidationError) -> str:

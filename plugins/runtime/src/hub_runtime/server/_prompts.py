@@ -10,6 +10,7 @@ from hub.errors import UsageError
 from hub_runtime.engine import LoadedModel
 from hub_runtime.server._errors import invalid
 from hub_runtime.server._requests import ChatBody, Id, Message
+from hub_runtime.server.tools import taught
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
@@ -50,8 +51,10 @@ def chat_tokens(body: ChatBody, name: str, model: LoadedModel, *, tools: bool) -
         raise invalid(f"the model {name} has no chat template; use /v1/completions", "model")
     shown = [tool.model_dump(exclude_none=True) for tool in body.tools or ()] if tools else None
     values = _values(body.chat_template_kwargs)
+    as_text = any(m.tool_calls for m in body.messages) and taught(model.template).as_text
+    messages = [_message(m, as_text=as_text) for m in body.messages]
     try:
-        text = model.template.render([_message(m) for m in body.messages], tools=shown, **values)
+        text = model.template.render(messages, tools=shown, **values)
     except UsageError as error:
         raise invalid(str(error), "messages") from None
     return model.vocab.tokenize(text, add_special=False)
@@ -68,12 +71,12 @@ def _values(given: dict[str, Any] | None) -> dict[str, Any]:
     return given or {}
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, *, as_text: bool) -> dict[str, Any]:
     if message.role not in _ROLES:
         raise invalid(f"there is no role {message.role[:40]!r}; roles are {', '.join(_ROLES)}", "messages")
     made = {**message.model_dump(exclude_none=True), "role": _ROLES[message.role], "content": _content(message.content)}
     if message.tool_calls:
-        made["tool_calls"] = [_call(call) for call in message.tool_calls]
+        made["tool_calls"] = [_call(call, as_text=as_text) for call in message.tool_calls]
     return made
 
 
@@ -86,8 +89,8 @@ def _content(content: str | Sequence[dict[str, Any]] | None) -> str:
     return "".join(part["text"] for part in content)
 
 
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    """A call of an earlier turn, its arguments as an object: templates write them as JSON themselves."""
+def _call(call: dict[str, Any], *, as_text: bool) -> dict[str, Any]:
+    """A call of an earlier turn, its arguments as an object, which most templates write as JSON, or as that text."""
     function = call.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise invalid("a tool call needs a function with a name", "messages")
@@ -97,4 +100,6 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
             arguments = json.loads(arguments)
         except (ValueError, RecursionError):
             raise invalid("the arguments of a tool call are not JSON", "messages") from None
-    return {**call, "function": {**function, "arguments": arguments if arguments is not None else {}}}
+    arguments = {} if arguments is None else arguments
+    given = json.dumps(arguments, ensure_ascii=False) if as_text else arguments
+    return {**call, "function": {**function, "arguments": given}}

@@ -12,7 +12,7 @@ from hub_runtime.server._errors import invalid
 from hub_runtime.server._requests import ChatBody, CompletionBody, ResponseFormat, Sampling
 
 # A schema larger than this makes a grammar that holds up everybody else.
-_SCHEMA_LIMIT = 1 << 16
+SCHEMA_LIMIT = 1 << 16
 
 
 def settings_of(body: Sampling, engine: Engine, top_logprobs: int | None, **constraint: Any) -> Settings:
@@ -59,8 +59,8 @@ def constraint_of(wanted: ResponseFormat | None) -> dict[str, str]:
 def grammar_of_schema(schema: dict[str, Any], param: str) -> str:
     """The GBNF of a JSON schema that a client sent; refused when it is too large."""
     text = json.dumps(schema)
-    if len(text) > _SCHEMA_LIMIT:
-        raise invalid(f"the schema is over {_SCHEMA_LIMIT} bytes", param)
+    if len(text) > SCHEMA_LIMIT:
+        raise invalid(f"the schema is over {SCHEMA_LIMIT} bytes", param)
     return gbnf_of_schema(text)
 
 

@@ -24,8 +24,7 @@ class State:
         self.config, self.keys = config, keys
         self.metrics = Metrics()
         self.traces = Traces(config.traces) if config.traces else None
-        paths = zip(config.names, config.models, strict=True)
-        self.engines = {name: Engine(name, path, config, self.metrics) for name, path in paths}
+        self.engines = {m.called: Engine(m.called, m.path, config, self.metrics) for m in config.models}
         self.draining = False
         self.in_flight = 0
         self.created = int(time.time())
