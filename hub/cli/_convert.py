@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +57,11 @@ def convert(
     pre: Annotated[str | None, typer.Option(metavar="NAME", help="Pre-tokenizer, when the source names none.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Workers; the number of cores by default.")] = None,
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Bytes in flight; 64MiB by default.")] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who writes: thread (default), process, dask, ray, dask://HOST:PORT."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what is whole if it breaks; go on from it.")] = False,
     shard_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Write shards of at most this size.")] = None,
     assume: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="State a missing hyper-parameter (repeatable).")
@@ -76,8 +81,12 @@ def convert(
     from hub.pipeline import convert as run
 
     _no_effect_on_dry_run(
-        dry_run, {"--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force, "--codec": codec}
-    )
+        dry_run,
+        {
+            "--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force, "--codec": codec,
+            "--executor": executor, "--resume": resume,
+        },
+    )  # fmt: skip
     size = nbytes(shard_size, "--shard-size")
     if size is not None and size < 1:
         raise UsageError("--shard-size must be at least one byte")
@@ -95,8 +104,10 @@ def convert(
         dry_run,
         Options(shard_size=size, portable=portable, compression=compression, pre=pre, overwrite=force),
         default_budget(jobs, nbytes(memory, "--memory")),
+        executor,
+        resume,
     )
-    with _recording(request, sign_key, passphrase_file), progress_bar() as progress:
+    with _recording(request, sign_key, passphrase_file), progress_bar() as progress, _keeping(request):
         try:
             report = run(request, progress)
         except (Failed, Unfinished) as failure:
@@ -120,6 +131,20 @@ def _recording(request: Request, key: Path | None, passphrase_file: Path | None)
     from hub.signing.provenance import recorded
 
     return recorded(request, PrivateKey.load(key, known_passphrase(passphrase_file)))
+
+
+@contextmanager
+def _keeping(request: Request) -> Iterator[None]:
+    """When the block breaks off, say what is kept for `--resume`."""
+    from hub.pipeline import resumable
+
+    try:
+        yield
+    except BaseException:
+        kept = resumable(request.target)
+        if request.resume and kept.is_dir():
+            print(f"hub: kept in {kept}: the same command goes on from it, rm -r '{kept}' removes it", file=sys.stderr)
+        raise
 
 
 def _no_effect_on_dry_run(dry_run: bool, flags: dict[str, object]) -> None:

@@ -3,8 +3,11 @@
 from hub.pipeline._convert import Failed, Unfinished, convert
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget, each
 from hub.pipeline._encode import Rule, encoded, matches
+from hub.pipeline._journal import Journal, resumable
+from hub.pipeline._leftovers import leftovers
 from hub.pipeline._prepare import Request, choose_format
 from hub.pipeline._report import Report, Side, TensorLine
+from hub.pipeline._shares import Piece, Share, cut, grain, numbers
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
 
@@ -12,10 +15,13 @@ __all__ = [
     "Budget",
     "Copier",
     "Failed",
+    "Journal",
+    "Piece",
     "Progress",
     "Report",
     "Request",
     "Rule",
+    "Share",
     "Side",
     "Silent",
     "Target",
@@ -24,10 +30,15 @@ __all__ = [
     "Verification",
     "choose_format",
     "convert",
+    "cut",
     "default_budget",
     "each",
     "encoded",
+    "grain",
+    "leftovers",
     "matches",
+    "numbers",
     "planned_changes",
+    "resumable",
     "verify",
 ]

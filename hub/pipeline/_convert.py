@@ -15,12 +15,14 @@ from hub.events import fire, fire_each
 from hub.interface import Fact, Format, Options, Plan, Stage
 from hub.ir import Model
 from hub.opening import Loading, loading
-from hub.pipeline._copy import Copier, Progress, Silent
+from hub.pipeline._copy import Progress, Silent
 from hub.pipeline._encode import KEPT, reasons_of
+from hub.pipeline._leftovers import leftovers
 from hub.pipeline._prepare import Prepared, Request, check_options, choose_format, guarded, prepare
 from hub.pipeline._report import Outcome, Report, Side, TensorLine
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
+from hub.pipeline._writers import check_spread, copying
 from hub.plugins import extension
 
 
@@ -36,6 +38,7 @@ def convert(request: Request, progress: Progress | None = None) -> Report:
     _distinct(request)
     target_format = choose_format(request.target, request.to)
     check_options(target_format, request.options)
+    check_spread(request)
     folder = target_format.capabilities.folder and not extension(request.target)
     request = replace(request, options=replace(request.options, folder=folder))
     with _loading(request) as source, codecs.using(request.codec) as used:
@@ -118,12 +121,18 @@ def _run(request: Request, made: Prepared, report: Report, source: Loading, prog
     """Write, verify and move into place: the files made, or the folder; none when the result differs."""
     plan, fmt, options = made.plan, made.target, request.options
     progress.start("write", sum(p.tensor.nbytes for p in plan.tensors))
-    copier = Copier(request.budget, progress)
-    with Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target:
+    if not request.resume:
+        report.notes = [*report.notes, *leftovers(request.target)]
+    with (
+        copying(request, made, progress) as copier,
+        Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target,
+    ):
         fire("hub_before_write", plan=plan, target=request.target)
         guarded(fmt, lambda: fmt.write(plan, target, options), request.target)
         if request.codec is not None and request.codec not in codecs.in_use().names():
             raise UsageError(f"--codec {request.codec} has no effect: there is nothing here that it does")
+        copier.check_effect()
+        report.notes = [*report.notes, *copier.remarks]
         if request.check:
             started = time.perf_counter()
             back = guarded(fmt, lambda: fmt.read(target.primary))

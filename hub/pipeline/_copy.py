@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,15 +84,18 @@ class _Piece:
         return (self.stop - self.start) * self.rows.width
 
 
-def _pieces(offset: int, tensor: Tensor, values: int) -> Iterator[_Piece]:
+def _pieces(offset: int, tensor: Tensor, values: int, start: int = 0, stop: int | None = None) -> Iterator[_Piece]:
+    """Rows `start` to `stop` of the tensor in pieces of about `values` values, the first to lie at byte `offset`."""
     rows = tensor.rows
+    stop = rows.n if stop is None else stop
     if isinstance(rows, FileRows):  # bytes that only move need not be cut at rows
-        whole = FileRows(rows.file, rows.offset, rows.nbytes, 1)
-        step = values * 4
-        spans = ((a, min(a + step, whole.n)) for a in range(0, whole.n, step))
-        yield from (_Piece(whole, a, b, offset + a) for a, b in spans)
+        rows = FileRows(rows.file, rows.offset + start * rows.width, (stop - start) * rows.width, 1)
+        start, stop, step = 0, rows.n, values * 4
     else:
-        yield from (_Piece(rows, a, b, offset + a * rows.width) for a, b in tensor.pieces(values))
+        step = max(1, values // max(1, tensor.columns))
+    at = offset - start * rows.width
+    for low in range(start, stop if rows.nbytes else start, step):
+        yield _Piece(rows, low, min(low + step, stop), at + low * rows.width)
 
 
 class _Buffer(threading.local):
@@ -112,17 +116,32 @@ class Copier:
         self.budget, self.progress = budget, progress
         self._buffer = _Buffer()
 
+    @property
+    def stage(self) -> Path | None:
+        """The folder to write into, where what is whole is kept; None for one that nobody needs afterwards."""
+        return None
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What is to be said of how the work was done, for the report."""
+        return ()
+
+    def check_effect(self) -> None:
+        """`UsageError` when, after all is written, what the user asked of the copying had no effect."""
+
     def copy(self, path: Path, placements: Sequence[Placement]) -> None:
         """Write each tensor's bytes at its offset in `path`; the file grows to hold them."""
-        end = max((offset + tensor.nbytes for offset, tensor in placements), default=0)
-        fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        try:
-            if os.fstat(fd).st_size < end:
-                os.ftruncate(fd, end)
+        with room(path, placements) as fd:
             pieces = (p for offset, tensor in placements for p in _pieces(offset, tensor, self.budget.values))
             each(pieces, lambda piece: self._move(fd, piece), self.budget.jobs)
-        finally:
-            os.close(fd)
+
+    def rows(self, fd: int, offset: int, tensor: Tensor, start: int, stop: int) -> Iterator[memoryview]:
+        """Write rows `start` to `stop` of a tensor at byte `offset` of an open file; each piece that was written.
+
+        A piece is good until the next one is asked for.
+        """
+        for piece in _pieces(offset, tensor, self.budget.values, start, stop):
+            yield self._move(fd, piece)
 
     def stream(self, tensor: Tensor) -> Iterator[bytes]:
         """The tensor's bytes in order, in pieces."""
@@ -131,11 +150,26 @@ class Copier:
             self.progress.advance(len(data))
             yield data
 
-    def _move(self, fd: int, piece: _Piece) -> None:
+    def _move(self, fd: int, piece: _Piece) -> memoryview:
         out = self._buffer.of(piece.stop - piece.start, piece.rows.width)
         piece.rows.fill(piece.start, piece.stop, out)
-        _write(fd, out.data.cast("B"), piece.offset)
+        data = out.data.cast("B")
+        _write(fd, data, piece.offset)
         self.progress.advance(piece.nbytes)
+        return data
+
+
+@contextmanager
+def room(path: Path, placements: Sequence[Placement]) -> Iterator[int]:
+    """The file at `path`, open for writing, and long enough to hold `placements`; its descriptor."""
+    end = max((offset + tensor.nbytes for offset, tensor in placements), default=0)
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        if os.fstat(fd).st_size < end:
+            os.ftruncate(fd, end)
+        yield fd
+    finally:
+        os.close(fd)
 
 
 _seek = threading.Lock()
@@ -152,7 +186,7 @@ def _write(fd: int, data: memoryview, offset: int) -> None:
                 done += os.write(fd, data[done:])
 
 
-def each(items: Iterable[T], work: Callable[[T], None], jobs: int) -> None:
+def each(items: Iterable[T], work: Callable[[T], object], jobs: int) -> None:
     """Call `work(item)` for every item with `jobs` threads; the first error stops all and is raised.
 
     Items are taken one by one, so a generator of millions costs nothing. The threads see the caller's context.

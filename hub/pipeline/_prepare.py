@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
+from hub import __version__
 from hub.errors import HubError, PluginError, UnmappedTensor, UsageError
 from hub.interface import Format, Options, Plan
 from hub.ir import PRE_TOKENIZERS, Lazy, Model, Tokenizer
@@ -28,7 +30,9 @@ T = TypeVar("T")
 class Request:
     """What the user asked for. `encode` holds texts as `--encode` takes them, `assume` as `--assume` does.
 
-    `source` is a path, or a model that is in memory already: `from_` and `assume` are for paths alone.
+    `source` is a path, or a model that is in memory already: `from_` and `assume` are for paths alone. `executor` names
+    who writes the tensors ("process", "dask://HOST:PORT"; threads of this process without it). With `resume` what is
+    whole is kept when the conversion breaks, and the next one with `resume` goes on from there.
     """
 
     source: Path | Model
@@ -44,6 +48,8 @@ class Request:
     dry_run: bool = False
     options: Options = field(default_factory=Options)
     budget: Budget = field(default_factory=default_budget)
+    executor: str | None = None
+    resume: bool = False
 
     @property
     def path(self) -> Path | None:
@@ -66,6 +72,12 @@ class Prepared:
     options: Options
     reasons: dict[str, str]
     notes: Sequence[str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for plans that write equal tensors: a digest of their names, encodings, shapes and changes."""
+        lines = [(p.tensor.name, p.tensor.encoding.name, p.tensor.shape, str(p.change)) for p in self.plan.tensors]
+        return sha256(repr((__version__, self.plan.format, lines)).encode()).hexdigest()
 
 
 def prepare(request: Request, target: Format) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,13 +13,18 @@ from hub.interface import Placement
 from hub.ir import Tensor
 from hub.pipeline._copy import Copier
 from hub.pipeline._flush import Flusher, sync
+from hub.pipeline._locks import hold
+
+STAGE = (".hub-", ".tmp")
+"""How the name of the hidden folder begins and ends."""
 
 
 class Target:
     """One write of a file, a set of shards or a folder at `path`. Use as a context manager.
 
     Files are made in a hidden folder beside the target, under their final names, so that they can be read back as
-    they will be. `commit` moves them into place; leaving the block without it removes everything.
+    they will be. `commit` moves them into place; leaving the block without it removes everything, unless the `copier`
+    has a journal, whose folder it is then.
     """
 
     def __init__(self, path: Path, copier: Copier, *, folder: bool, overwrite: bool) -> None:
@@ -27,6 +33,7 @@ class Target:
         self._made: list[Path] = []
         self._stage: Path | None = None
         self._flusher: Flusher | None = None
+        self._held: int | None = None
 
     def __enter__(self) -> Target:
         parent = self.path.absolute().parent
@@ -38,14 +45,20 @@ class Target:
             raise TargetExists("is a folder; a file would be written there", file=self.path)
         if not self.folder and self.path.exists() and not self.overwrite:
             raise TargetExists("exists already", file=self.path, hint="--force replaces it")
-        self._stage = Path(tempfile.mkdtemp(prefix=".hub-", suffix=".tmp", dir=parent))
+        if self._copier.stage is None:
+            self._stage = Path(tempfile.mkdtemp(prefix=STAGE[0], suffix=STAGE[1], dir=parent))
+            self._held = hold(self._stage)
+        else:
+            self._stage = self._copier.stage
         self._flusher = Flusher(self._made)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._settle()
-        if self._stage is not None:
+        if self._stage is not None and self._copier.stage is None:
             shutil.rmtree(self._stage, ignore_errors=True)
+        if self._held is not None:
+            os.close(self._held)
 
     @property
     def stage(self) -> Path:
@@ -81,6 +94,11 @@ class Target:
         path.touch()
         self._made.append(path)
         return path
+
+    @property
+    def jobs(self) -> int:
+        """Threads that a format may use for work of its own."""
+        return self._copier.budget.jobs
 
     def copy(self, path: Path, placements: Sequence[Placement]) -> None:
         """Write each tensor at its offset, with many workers."""
