@@ -30,12 +30,13 @@ def install(
     There is no ready-made package: pip compiles C++ here, for minutes. A C++ compiler is needed, and for a GPU its
     tool kit. What is done, and how long it took, is said.
     """
-    from hub.runtime_install import BACKENDS, install_runtime, steps, usual_source
+    from hub.runtime_install import BACKENDS, HOOK, install_runtime, steps, usual_source
 
     if backend not in BACKENDS:
         raise UsageError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}")
     source = source or usual_source()
     if dry_run:
+        print("\n  ".join(["HOOK.cmake stands for a file of these lines:", *HOOK.splitlines()]))
         for step in steps(backend, source):
             print(f"{step.why}\n  {step.shown}")
         return 0

@@ -111,5 +111,6 @@ def test_the_install_of_the_runtime_shows_its_steps() -> None:
     assert done.returncode == 0
     assert "-DGGML_VULKAN=ON" in done.stdout
     assert "-DMTMD_BUILD=OFF" in done.stdout
+    assert "set(LLAMA_BUILD_COMMON OFF)" in done.stdout
     assert done.stdout.count("install") >= 2
     assert run("runtime", "install", "--backend", "abacus").returncode == 2

@@ -14,9 +14,11 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import hub_runtime
 from hub.cli import main
+from hub.plugins import registry
 from hub_runtime.engine import LoadedModel, Slots, load
 
 SCHEMAS = Path(hub_runtime.__file__).parent / "schemas"
@@ -117,6 +119,38 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
 
 
+def write_adapter(
+    path: Path, *, name: str, alpha: float, a: NDArray[np.float32], b: NDArray[np.float32], architecture: str = "llama"
+) -> Path:
+    """A LoRA adapter that adds alpha / rank B A to the tensor `name`."""
+    import gguf
+
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", alpha)
+    writer.add_tensor(f"{name}.lora_a", a)
+    writer.add_tensor(f"{name}.lora_b", b)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_adapter() -> Callable[..., Path]:
+    """`write_adapter` itself."""
+    return write_adapter
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """An adapter for the tiny model that changes little."""
+    a, b = np.full((1, HIDDEN), 1e-6, np.float32), np.ones((FFN, 1), np.float32)
+    return write_adapter(tmp_path / "adapter.gguf", name="blk.0.ffn_up.weight", alpha=1, a=a, b=b)
+
+
 @pytest.fixture(scope="session")
 def tiny_apr(tiny: Path) -> Path:
     """The tiny model as APR, made by hub."""
@@ -148,6 +182,43 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HUB_CACHE", str(folder))
     monkeypatch.delenv("HUB_CACHE_SIZE", raising=False)
     return folder
+
+
+LISTENING = """
+import os
+from pathlib import Path
+from hub.errors import HubError
+from hub.hookspecs import hookimpl
+
+@hookimpl
+def hub_before_load(path, use):
+    with open(os.environ["HEARD"], "a") as file:
+        print(use, Path(path).name, file=file)
+    if Path(path).name == os.environ.get("REFUSED"):
+        raise HubError("nobody signed it", file=path)
+"""
+
+
+@pytest.fixture
+def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """A plugin that hears of every model before it is read; `heard()` is what it heard since it was asked last."""
+    (tmp_path / "plugin").mkdir()
+    (tmp_path / "plugin" / "listening_plugin.py").write_text(LISTENING)
+    monkeypatch.syspath_prepend(tmp_path / "plugin")
+    paths = filter(None, (str(tmp_path / "plugin"), os.environ.get("PYTHONPATH")))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))  # for programs of their own
+    monkeypatch.setenv("HUB_PLUGINS", "listening_plugin")
+    monkeypatch.setenv("HEARD", str(tmp_path / "heard"))
+    registry.cache_clear()
+
+    def since() -> list[str]:
+        lines = (tmp_path / "heard").read_text().splitlines()
+        (tmp_path / "heard").write_text("")
+        return lines
+
+    yield since
+    monkeypatch.undo()
+    registry.cache_clear()
 
 
 @pytest.fixture(scope="session")
