@@ -38,6 +38,12 @@ def test_a_conversion_to_a_third_partys_format_and_back(hub: Hub, source: Path, 
     assert {k: v.tobytes() for k, v in before.items()} == {k: v.tobytes() for k, v in after.items()}
 
 
+def _heeding_signals() -> None:
+    """A child of nohup, or of a script's background, would go on ignoring what those ignore."""
+    for one in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_DFL)
+
+
 @pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_signal_in_mid_write_leaves_no_target(
@@ -46,7 +52,7 @@ def test_a_signal_in_mid_write_leaves_no_target(
     started = tmp_path / "started"
     monkeypatch.setenv("TOY_STOP", str(started))
     command = [sys.executable, "-m", "hub", "convert", str(source), "out.toy"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=_heeding_signals)
     while not started.exists():
         assert process.poll() is None
         time.sleep(0.01)

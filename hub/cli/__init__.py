@@ -7,6 +7,7 @@ Commands of plugins print with the same functions: `emit` the JSON document, `sa
 from hub.cli._app import COMMANDS, main
 from hub.cli._arguments import Json, ModelPath
 from hub.cli._convert import nbytes
+from hub.cli._groups import takes
 from hub.cli._output import clean, document, emit, pairs, say, table
 from hub.cli._progress import progress_bar
 
@@ -23,4 +24,5 @@ __all__ = [
     "progress_bar",
     "say",
     "table",
+    "takes",
 ]

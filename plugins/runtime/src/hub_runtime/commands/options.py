@@ -6,14 +6,12 @@ has them as parameters, and typer sees their fields as options of its own.
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
-from functools import wraps
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeAlias, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -178,10 +176,6 @@ class Sampling:
             json_schema=None if self.json_schema is None else _schema(self.json_schema),
             **cuts,  # type: ignore[arg-type]  # each has the type of its field
         )
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 def _schema(text: str) -> str:
