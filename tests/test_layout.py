@@ -62,6 +62,8 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
         "hub_safetensors",
         "hub_apr",
         "hub_runtime",
+        "hub_sources",
+        "huggingface_hub",
         "torch",
     }
     for path in (ROOT / "hub").rglob("*.py"):
@@ -70,7 +72,7 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
 
 def test_plugins_know_the_hub_and_not_each_other() -> None:
     for source in (ROOT / "plugins").glob("*/src/*"):
-        others = {f"hub_{name}" for name in ("gguf", "safetensors", "apr", "runtime")} - {source.name}
+        others = {f"hub_{name}" for name in ("gguf", "safetensors", "apr", "runtime", "sources")} - {source.name}
         for path in source.rglob("*.py"):
             assert others.isdisjoint(name.split(".")[0] for name in imports(path)), path
 

@@ -22,8 +22,8 @@ from hub.errors import NoPlugin, PluginError
 ELSEWHERE = dict.fromkeys(
     ("run", "chat", "serve", "embed", "bench", "showcase", "profile", "trace", "compare", "perplexity", "cache"),
     "hub-runtime",
-)
-_INSTALL = {"hub-runtime": "hub runtime install adds it"}
+) | dict.fromkeys(("import", "pull"), "hub-sources")
+_INSTALL = {"hub-runtime": "hub runtime install adds it", "hub-sources": "pip install hub-sources adds it"}
 
 
 @cache
