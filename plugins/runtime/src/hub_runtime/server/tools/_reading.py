@@ -45,17 +45,21 @@ class _Form:
     tail: re.Pattern[str]
     closing: re.Pattern[str]
     argument: re.Pattern[str] | None
+    last: str
 
     @classmethod
     @cache
     def of(cls, style: Style) -> _Form:
         head, body, tail = style.parts
         argument = _pattern(style.argument.strip(), r"\n?") if style.argument else None
+        last = style.closing.strip() or tail.strip()
         before = (_pattern(style.opening), _pattern(f"{head}\n"))
-        return cls(style, *before, body, _pattern(f"\n{tail}"), _pattern(style.closing), argument)
+        return cls(style, *before, body, _pattern(f"\n{tail}"), _pattern(style.closing), argument, last)
 
     def read(self, text: str, schemas: Schemas) -> tuple[list[Call], int] | None:
         """The calls of the block that `text` begins with, and its length; None when it is no whole one (yet)."""
+        if self.last not in text:  # a long argument is not read anew with each of its tokens
+            return None
         calls: list[Call] = []
         begun = self.opening.match(text)
         place = begun.end() if begun else -1
