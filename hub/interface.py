@@ -151,6 +151,11 @@ class Sink(Protocol):
         """The final path: the file, the name that shards are named after, or the folder. Nothing is written there."""
         ...
 
+    @property
+    def jobs(self) -> int:
+        """How many threads a format may use for work of its own, such as packing; the result is the same for any."""
+        ...
+
     def create(self, name: str | None = None) -> Path:
         """A fresh empty file: the target itself, or `name` beside it (a shard) or in it (for a folder).
 
@@ -162,7 +167,8 @@ class Sink(Protocol):
     def copy(self, path: Path, placements: Sequence[Placement]) -> None:
         """Write each tensor's bytes at its offset in `path`, with many workers and bounded memory.
 
-        The file exists; it grows as needed. Bytes between the tensors are left as they are.
+        The file exists, is not held open by the format, and grows as needed. Bytes between the tensors are left as they
+        are.
         """
         ...
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import lz4.block
@@ -39,6 +40,26 @@ def test_any_rows_come_back(codec: str, planes: int) -> None:
     for start, stop in [(0, 1500), (0, 1), (1499, 1500), (436, 438), (700, 700)]:
         assert np.array_equal(rows.read(start, stop), whole[start:stop])
     assert np.array_equal(rows.take(np.array([1400, 3, 3])).read(), whole[[1400, 3, 3]])
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_any_number_of_threads_packs_the_same_and_holds_little(codec: str) -> None:
+    taken = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal taken
+        for number in range(30):
+            taken += 1
+            yield bytes([number]) * (CHUNK // 2) + raw
+
+    raw = weights(CHUNK // 8, 1)
+    one = list(pack_chunks(pieces(), codec, 4))
+    assert taken == len(one) == 30
+    taken, three = 0, []
+    for number, chunk in enumerate(pack_chunks(pieces(), codec, 4, jobs=3)):
+        assert taken <= number + 2 * 3 + 1
+        three.append(chunk)
+    assert three == one
 
 
 def test_the_layout_is_the_documented_one() -> None:

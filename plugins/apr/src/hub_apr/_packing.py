@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,12 +73,27 @@ def pack_table(nbytes: int, stored: list[int]) -> bytes:
     return _HEAD.pack(nbytes, CHUNK, len(stored)) + struct.pack(f"<{len(stored)}I", *stored)
 
 
-def pack_chunks(pieces: Iterable[bytes], codec: str, planes: int) -> Iterator[tuple[int, bytes]]:
-    """Cut `pieces` into chunks and pack each: its length with its mark for the table, and its bytes."""
-    pack = compressor(codec)
-    for raw in _chunks(pieces):
-        data = pack(split(raw, planes))
-        yield (len(data), data) if len(data) < len(raw) else (len(raw) | _AS_IS, raw)
+def pack_chunks(pieces: Iterable[bytes], codec: str, planes: int, jobs: int = 1) -> Iterator[tuple[int, bytes]]:
+    """Cut `pieces` into chunks and pack each: its length with its mark for the table, and its bytes.
+
+    `jobs` threads pack; no more than two chunks for each of them are held at a time, and the order is that of `pieces`.
+    """
+    local = threading.local()  # a compressor of zstd is for one thread
+
+    def pack(raw: bytes) -> tuple[int, bytes]:
+        if not hasattr(local, "compress"):
+            local.compress = compressor(codec)
+        data: bytes = local.compress(split(raw, planes))
+        return (len(data), data) if len(data) < len(raw) else (len(raw) | _AS_IS, raw)
+
+    with ThreadPoolExecutor(jobs) as threads:
+        waiting: deque[Future[tuple[int, bytes]]] = deque()
+        for raw in _chunks(pieces):
+            if len(waiting) == 2 * jobs:
+                yield waiting.popleft().result()
+            waiting.append(threads.submit(pack, raw))
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:

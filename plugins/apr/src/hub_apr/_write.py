@@ -158,7 +158,8 @@ def _pack_one(tensor: Tensor, document: Document, fd: int, start: int, sink: Sin
     at = start + table_size(tensor.nbytes)
     os.lseek(fd, at, os.SEEK_SET)
     with os.fdopen(os.dup(fd), "wb") as out:
-        for mark, data in pack_chunks(sink.stream(tensor), document.codec or CODECS[0], document.packed[tensor.name]):
+        codec, planes = document.codec or CODECS[0], document.packed[tensor.name]
+        for mark, data in pack_chunks(sink.stream(tensor), codec, planes, sink.jobs):
             marks.append(mark)
             at += out.write(data)
         out.seek(start)
