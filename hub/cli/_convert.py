@@ -7,15 +7,18 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli._groups import takes
 from hub.cli._output import emit, say, table
 from hub.errors import UsageError
 
 if TYPE_CHECKING:
+    from hub.interface import Options
     from hub.pipeline import Report, Request
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -32,82 +35,99 @@ def nbytes(text: str | None, flag: str) -> int | None:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="Model to read: a file or a folder.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="Where to write; its extension says the format.")],
-    from_: Annotated[str | None, typer.Option("--from", help="Format of SRC, when its content does not tell.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Format of DST, when its name does not tell.")] = None,
+@dataclass(frozen=True)
+class Wanted:
+    """What the result is to be."""
+
+    from_: Annotated[str | None, typer.Option("--from", help="Format of SRC, when its content does not tell.")] = None
+    to: Annotated[str | None, typer.Option("--to", help="Format of DST, when its name does not tell.")] = None
     encode: Annotated[
         list[str] | None,
         typer.Option(
             metavar="RECIPE|ENC[:PATTERN]",
             help="Re-encode matrices by a recipe such as q4_k_m, or those PATTERN names (repeatable).",
         ),
-    ] = None,
+    ] = None
     imatrix: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Importance matrix (llama-imatrix) to encode under.")
-    ] = None,
+    ] = None
+    portable: Annotated[bool, typer.Option("--portable", help="Only encodings the format's own programs run.")] = False
+    compression: Annotated[str | None, typer.Option(metavar="lz4|zstd", help="Pack the tensors.")] = None
+    shard_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Write shards of at most this size.")] = None
+    pre: Annotated[str | None, typer.Option(metavar="NAME", help="Pre-tokenizer, when the source names none.")] = None
+    assume: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="State a missing hyper-parameter (repeatable).")
+    ] = None
+    allow_unmapped: Annotated[
+        bool, typer.Option("--allow-unmapped", help="Go on when tensors have no name in DST; each is listed.")
+    ] = False
+
+    def options(self, force: bool) -> Options:
+        """What the format is told."""
+        from hub.interface import Options
+
+        size = nbytes(self.shard_size, "--shard-size")
+        if size is not None and size < 1:
+            raise UsageError("--shard-size must be at least one byte")
+        return Options(
+            shard_size=size, portable=self.portable, compression=self.compression, pre=self.pre, overwrite=force
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """How it is to be done."""
+
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False
+    verify: Annotated[bool, typer.Option(help="Read the result back and compare every value.")] = True
     codec: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who decodes and encodes; the fastest installed by default.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
-    verify: Annotated[bool, typer.Option(help="Read the result back and compare every value.")] = True,
-    portable: Annotated[bool, typer.Option("--portable", help="Only encodings the format's own programs run.")] = False,
-    compression: Annotated[str | None, typer.Option(metavar="lz4|zstd", help="Pack the tensors.")] = None,
-    pre: Annotated[str | None, typer.Option(metavar="NAME", help="Pre-tokenizer, when the source names none.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Workers; the number of cores by default.")] = None,
-    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Bytes in flight; 64MiB by default.")] = None,
+    ] = None
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers; the number of cores by default.")] = None
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Bytes in flight; 64MiB by default.")] = None
     executor: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Who writes: thread (default), process, dask, ray, dask://HOST:PORT."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep what is whole if it breaks; go on from it.")] = False,
-    shard_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Write shards of at most this size.")] = None,
-    assume: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="State a missing hyper-parameter (repeatable).")
-    ] = None,
-    allow_unmapped: Annotated[
-        bool, typer.Option("--allow-unmapped", help="Go on when tensors have no name in DST; each is listed.")
-    ] = False,
-    sign_key: Annotated[Path | None, typer.Option(metavar="KEY", help="Sign DST, and from what it was made.")] = None,
-    passphrase_file: Annotated[Path | None, typer.Option(metavar="F", help="File with the passphrase of KEY.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is at DST.")] = False,
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what is whole if it breaks; go on from it.")] = False
+    force: Annotated[bool, typer.Option("--force", help="Replace what is at DST.")] = False
+
+    def check_effect(self) -> None:
+        """`UsageError` for what a dry run does not do."""
+        flags = {
+            "--no-verify": not self.verify, "--codec": self.codec, "--jobs": self.jobs, "--memory": self.memory,
+            "--executor": self.executor, "--resume": self.resume, "--force": self.force,
+        }  # fmt: skip
+        given = [flag for flag, value in flags.items() if value]
+        if self.dry_run and given:
+            raise UsageError(f"{given[0]} has no effect with --dry-run: nothing is written")
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Whether the result is signed."""
+
+    sign_key: Annotated[Path | None, typer.Option(metavar="KEY", help="Sign DST, and from what it was made.")] = None
+    passphrase_file: Annotated[Path | None, typer.Option(metavar="F", help="File with the passphrase of KEY.")] = None
+
+
+@takes
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Model to read: a file or a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Where to write; its extension says the format.")],
+    wanted: Wanted,
+    work: Work,
+    signed: Signed,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Convert a model into another format and verify every value."""
     from hub.cli._progress import progress_bar
-    from hub.interface import Options
-    from hub.pipeline import Failed, Request, Unfinished, default_budget
+    from hub.pipeline import Failed, Unfinished
     from hub.pipeline import convert as run
 
-    _no_effect_on_dry_run(
-        dry_run,
-        {
-            "--no-verify": not verify, "--jobs": jobs, "--memory": memory, "--force": force, "--codec": codec,
-            "--executor": executor, "--resume": resume,
-        },
-    )  # fmt: skip
-    size = nbytes(shard_size, "--shard-size")
-    if size is not None and size < 1:
-        raise UsageError("--shard-size must be at least one byte")
-    request = Request(
-        source,
-        target,
-        from_,
-        to,
-        encode or (),
-        assume or (),
-        imatrix,
-        codec,
-        allow_unmapped,
-        verify,
-        dry_run,
-        Options(shard_size=size, portable=portable, compression=compression, pre=pre, overwrite=force),
-        default_budget(jobs, nbytes(memory, "--memory")),
-        executor,
-        resume,
-    )
-    with _recording(request, sign_key, passphrase_file), progress_bar() as progress, _keeping(request):
+    work.check_effect()
+    request = _request(source, target, wanted, work)
+    with _recording(request, signed), progress_bar() as progress, _keeping(request):
         try:
             report = run(request, progress)
         except (Failed, Unfinished) as failure:
@@ -120,17 +140,39 @@ def convert(
     return report.exit_code
 
 
-def _recording(request: Request, key: Path | None, passphrase_file: Path | None) -> AbstractContextManager[None]:
-    """The block in which a conversion is recorded, to be signed with `key`; a plain block without one."""
-    if key is None:
-        if passphrase_file is not None:
+def _request(source: Path, target: Path, wanted: Wanted, work: Work) -> Request:
+    from hub.pipeline import Request, default_budget
+
+    return Request(
+        source,
+        target,
+        from_=wanted.from_,
+        to=wanted.to,
+        encode=wanted.encode or (),
+        assume=wanted.assume or (),
+        imatrix=wanted.imatrix,
+        codec=work.codec,
+        allow_unmapped=wanted.allow_unmapped,
+        check=work.verify,
+        dry_run=work.dry_run,
+        options=wanted.options(work.force),
+        budget=default_budget(work.jobs, nbytes(work.memory, "--memory")),
+        executor=work.executor,
+        resume=work.resume,
+    )
+
+
+def _recording(request: Request, signed: Signed) -> AbstractContextManager[None]:
+    """The block in which a conversion is recorded, to be signed with a key; a plain block without one."""
+    if signed.sign_key is None:
+        if signed.passphrase_file is not None:
             raise UsageError("--passphrase-file has no effect without --sign-key")
         return nullcontext()
     from hub.signing import PrivateKey
     from hub.signing.commands._passphrases import known_passphrase
     from hub.signing.provenance import recorded
 
-    return recorded(request, PrivateKey.load(key, known_passphrase(passphrase_file)))
+    return recorded(request, PrivateKey.load(signed.sign_key, known_passphrase(signed.passphrase_file)))
 
 
 @contextmanager
@@ -145,12 +187,6 @@ def _keeping(request: Request) -> Iterator[None]:
         if request.resume and kept.is_dir():
             print(f"hub: kept in {kept}: the same command goes on from it, rm -r '{kept}' removes it", file=sys.stderr)
         raise
-
-
-def _no_effect_on_dry_run(dry_run: bool, flags: dict[str, object]) -> None:
-    given = [flag for flag, value in flags.items() if value]
-    if dry_run and given:
-        raise UsageError(f"{given[0]} has no effect with --dry-run: nothing is written")
 
 
 def _print(report: Report) -> None:
