@@ -3,6 +3,7 @@
 from hub.pipeline._convert import Failed, Unfinished, convert
 from hub.pipeline._copy import Budget, Copier, Progress, Silent, default_budget, each
 from hub.pipeline._encode import Rule, encoded, matches
+from hub.pipeline._interrupts import interrupted_once
 from hub.pipeline._journal import Journal, resumable
 from hub.pipeline._leftovers import leftovers
 from hub.pipeline._prepare import Request, choose_format
@@ -35,6 +36,7 @@ __all__ = [
     "each",
     "encoded",
     "grain",
+    "interrupted_once",
     "leftovers",
     "matches",
     "numbers",

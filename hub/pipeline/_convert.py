@@ -17,6 +17,7 @@ from hub.ir import Model
 from hub.opening import Loading, loading
 from hub.pipeline._copy import Progress, Silent
 from hub.pipeline._encode import KEPT, reasons_of
+from hub.pipeline._interrupts import interrupted_once
 from hub.pipeline._leftovers import leftovers
 from hub.pipeline._prepare import Prepared, Request, check_options, choose_format, guarded, prepare
 from hub.pipeline._report import Outcome, Report, Side, TensorLine
@@ -124,6 +125,7 @@ def _run(request: Request, made: Prepared, report: Report, source: Loading, prog
     if not request.resume:
         report.notes = [*report.notes, *leftovers(request.target)]
     with (
+        interrupted_once(),
         copying(request, made, progress) as copier,
         Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target,
     ):

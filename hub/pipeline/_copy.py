@@ -193,18 +193,21 @@ def each(items: Iterable[T], work: Callable[[T], object], jobs: int) -> None:
     """
     source, lock, stop = iter(items), threading.Lock(), threading.Event()
     errors: list[BaseException] = []
+    begun: list[threading.Thread] = []
+
+    def take() -> object:
+        with lock:
+            return _END if stop.is_set() else next(source, _END)
 
     def worker() -> None:
-        while not stop.is_set():
-            try:
-                with lock:
-                    item = next(source, _END)
-                if item is _END:
-                    return
+        try:
+            with lock:
+                begun.append(threading.current_thread())
+            while (item := take()) is not _END:
                 work(cast("T", item))
-            except BaseException as error:  # carried to the caller's thread
-                errors.append(error)
-                stop.set()
+        except BaseException as error:  # carried to the caller's thread
+            errors.append(error)
+            stop.set()
 
     threads = [threading.Thread(target=copy_context().run, args=(worker,), daemon=True) for _ in range(jobs)]
     try:
@@ -214,7 +217,9 @@ def each(items: Iterable[T], work: Callable[[T], object], jobs: int) -> None:
             thread.join()
     finally:
         stop.set()
-        for thread in threads:
+        with lock:  # a start that was interrupted leaves a thread that cannot be joined; it finds nothing to do
+            running = tuple(begun)
+        for thread in running:
             thread.join()
     if errors:
         raise errors[0]

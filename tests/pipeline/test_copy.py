@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +111,19 @@ def test_a_budget_feeds_every_worker() -> None:
     for jobs, memory in ((None, 0), (None, least - 1), (2, 2 * least - 1)):
         with pytest.raises(UsageError, match="--memory of"):
             default_budget(jobs, memory)
+
+
+def test_an_interruption_at_any_moment_leaves_no_worker_behind() -> None:
+    for after in range(60):
+        done: list[int] = []
+
+        def work(item: int, after: int = after, done: list[int] = done) -> None:
+            done.append(item)
+            if item == after:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            each(itertools.count(), work, 4)
+        left = len(done)
+        time.sleep(0.001)
+        assert len(done) == left

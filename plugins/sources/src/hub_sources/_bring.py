@@ -13,7 +13,18 @@ from pathlib import Path
 from hub.errors import HubError, TargetExists, UsageError
 from hub.interface import Options
 from hub.opening import loading, open_model
-from hub.pipeline import Copier, Progress, Report, Request, Silent, Target, choose_format, convert, default_budget
+from hub.pipeline import (
+    Copier,
+    Progress,
+    Report,
+    Request,
+    Silent,
+    Target,
+    choose_format,
+    convert,
+    default_budget,
+    interrupted_once,
+)
 from hub.plugins import extension, registry
 from hub.recipes import RECIPES
 from hub_sources._local import local_path
@@ -115,11 +126,13 @@ def _straight(order: Order, wanted: str, progress: Progress) -> Brought | None:
 def _stage(order: Order) -> Iterator[Path]:
     """A hidden folder on the disk of the target that nobody else can look into, gone when the block ends."""
     output = order.output or Path()
-    stage = tempfile.mkdtemp(prefix=".hub-", suffix=".tmp", dir=output if output.is_dir() else output.absolute().parent)
-    try:
-        yield Path(stage)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+    beside = output if output.is_dir() else output.absolute().parent
+    with interrupted_once():
+        stage = tempfile.mkdtemp(prefix=".hub-", suffix=".tmp", dir=beside)
+        try:
+            yield Path(stage)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def _target(order: Order, path: Path) -> Path:
