@@ -67,6 +67,10 @@ def test_shards_and_companions_come_together() -> None:
     choice = choose([*aside, *own, *SHARDED], Wish(), None, "hf://o/r")
     assert choice.folder
     assert set(choice.files) == {*SHARDED, *own}
+    assert choice.notes == ()
+    assert choose(SHARDED, Wish(), None, "hf://o/r").notes == (
+        "there is no config.json and no tokenizer beside the weights",
+    )
     assert choose(SPLIT + REST, Wish(), None, "hf://o/r").files == tuple(SPLIT)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import hub_loopback
 import pytest
 from hub_loopback import COMMITS, Fault, Loopback
 
@@ -155,6 +157,66 @@ def test_a_busy_hub_is_asked_again_after_the_time_it_says(served: Loopback, sour
     with pytest.raises(HubError, match="answers 500"):
         source.fetch("hf://org/tiny-GGUF/" + FILE, into)
     assert len(served.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        (401, {}, "wants to know who asks (401)"),
+        (404, {"X-Error-Code": "EntryNotFound"}, "is not there (404)"),
+        (429, {"Retry-After": "0"}, "too many requests (429)"),
+        (500, {}, "answers 500; the fault is there"),
+    ],
+)
+def test_a_refusal_of_a_file_is_said_after_patience(
+    served: Loopback, source: HuggingFace, into: Path, monkeypatch: pytest.MonkeyPatch, status: int,
+    headers: Mapping[str, str], said: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # huggingface_hub waits up to half a minute
+    served.faults.append(Fault("status", only=FILE, status=status, headers=headers))
+    with pytest.raises(HubError) as error:
+        source.fetch("hf://org/tiny-GGUF/" + FILE, into)
+    assert said in str(error.value)
+    assert error.value.file == f"hf://org/tiny-GGUF/{FILE}"
+    assert not list(into.iterdir())
+
+
+def test_a_full_disk_is_said(source: HuggingFace, into: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no limits on this system")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(HubError, match="cannot be kept: File too large"):
+            source.fetch("hf://org/tiny-GGUF/" + FILE, into)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_progress_counts_every_byte_once(source: HuggingFace, into: Path, model_gguf: bytes) -> None:
+    class Counts:
+        def __init__(self) -> None:
+            self.total, self.done = 0, 0
+
+        def start(self, what: str, nbytes: int) -> None:
+            self.total += nbytes
+
+        def advance(self, nbytes: int) -> None:
+            self.done += nbytes
+
+    for folder in ("fresh", "cached"):
+        counts = Counts()
+        source.obtain("hf://org/tiny-GGUF/" + FILE, into / folder, Wish(progress=counts))
+        assert (counts.total, counts.done) == (len(model_gguf), len(model_gguf))
+
+
+def test_a_hub_that_lists_no_digests_is_held_to_its_own_headers(
+    served: Loopback, source: HuggingFace, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_loopback, "sibling", lambda name, data: {"rfilename": name, "size": len(data)})
+    assert source.obtain("hf://org/tiny-GGUF/" + FILE, into, Wish()).parts[0].compared == "sha256"
+    served.faults.append(Fault("flip", only="tiny-q8_0.gguf"))
+    with pytest.raises(NotVerified, match="git sha1"):
+        source.fetch("hf://org/tiny-GGUF/tiny-q8_0.gguf", into)
 
 
 def test_nobody_there_is_said(tmp_path: Path, into: Path) -> None:

@@ -24,6 +24,17 @@ _COMPANIONS = re.compile(
     r"(\d+_\w+/)?([^/]+\.(json|jinja|txt|model|md|tiktoken|spm|vocab|bpe)|(LICENSE|NOTICE|USE_POLICY|COPYING)[^/]*)",
     re.IGNORECASE,
 )
+_NEEDED = {
+    "config.json": {"config.json"},
+    "tokenizer": {
+        "tokenizer.json",
+        "tokenizer.model",
+        "vocab.json",
+        "vocab.txt",
+        "spiece.model",
+        "tokenizer_config.json",
+    },
+}
 _SHOWN = 20
 
 
@@ -178,12 +189,16 @@ def _with_companions(model: Model, names: Sequence[str]) -> Choice:
         note = f"{_SIGNED} signs {len(beside) - 1} files, so all of them come"
         return Choice(model.main, tuple(beside.values()), True, notes=(note,))
     index = f"{whole(model.main)}.index.json"
-    companions = [n for short, n in beside.items() if short.endswith(_BESIDE) or _is_companion(short, n == index)]
-    return Choice(model.main, tuple(dict.fromkeys((*model.files, *companions))), True)
+    companions = [n for short, n in beside.items() if _is_companion(short, n == index)]
+    lacking = [what for what, any_of in _NEEDED.items() if any_of.isdisjoint(beside)]
+    notes = (f"there is no {' and no '.join(lacking)} beside the weights",) if lacking else ()
+    return Choice(model.main, tuple(dict.fromkeys((*model.files, *companions))), True, notes=notes)
 
 
 def _is_companion(name: str, index: bool) -> bool:
     """True for what belongs to every model of a folder; the index of shards belongs to the one."""
+    if "/" not in name and name.endswith(_BESIDE):
+        return True
     return bool(_COMPANIONS.fullmatch(name)) and (index or not name.endswith(".index.json"))
 
 

@@ -108,7 +108,8 @@ class HuggingFace:
             wish.progress.advance(listing.files[name][0] - bar.told)  # what was in the cache
             short = name.removeprefix(choice.root)
             try:
-                parts.append(copy(kept, root / short, listing.files[name][1], Silent(), short))
+                expected = listing.files[name][1] or _named(kept)
+                parts.append(copy(kept, root / short, expected, Silent(), short))
             except NotVerified as error:
                 _forget(kept)
                 error.file = f"{store.address}/{name}"
@@ -198,7 +199,7 @@ def _digest(sibling: Any) -> Digest | None:
 
 
 def _named(path: Path) -> Digest | None:
-    """What a cached file must hash to, by the name of the blob that it is a link to."""
+    """What a cached file must hash to, by the name of the blob that it is a link to: the ETag that it came with."""
     name = path.resolve().name
     if _SHA256.fullmatch(name):
         return Digest("sha256", name)

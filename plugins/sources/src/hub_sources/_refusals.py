@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from hub.errors import HubError
 T = TypeVar("T")
 
 _BUSY = {429, 500, 502, 503, 504}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _LONGEST = 60.0  # seconds; whoever asks for a longer wait is asked again by the user, not by us
 
 # What a status means, and what to do about it.
@@ -57,6 +59,8 @@ def refusal(error: BaseException, what: str, place: str) -> HubError:
     """The error that says what `error` means to the user."""
     from huggingface_hub import errors
 
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return HubError(f"cannot be kept: {error.strerror}", file=error.filename or what)
     cause: BaseException | None = error
     while cause is not None and getattr(cause, "response", None) is None and cause.__cause__ is not None:
         cause = cause.__cause__

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from hub.errors import PluginError, UsageError
+from hub.errors import HubError, PluginError, UsageError
 from hub.events import blamed
 from hub.interface import Source
 from hub.plugins import registry
@@ -33,7 +35,7 @@ def source_of(address: str) -> Source:
 def obtained(source: Source, address: str, into: Path, wish: Wish) -> Obtained:
     """What `source` brings into the empty folder `into`; what has no effect on it is an error."""
     plugin = registry().plugin_of("sources", source.name)
-    with blamed(plugin, f"fetching {address}"):
+    with blamed(plugin, f"fetching {address}"), _written():
         if isinstance(source, Obtains):
             return source.obtain(address, into, wish)
         for flag, given in (("--quantization", wish.quantization), ("--offline", wish.offline)):
@@ -43,6 +45,15 @@ def obtained(source: Source, address: str, into: Path, wish: Wish) -> Obtained:
         if not isinstance(path, Path) or not path.exists() or path.parent != into:
             raise PluginError(f"brought {path}, a file or folder in {into} was expected")
     return Obtained(path, tuple(part_of(p, p.relative_to(into).as_posix()) for p in sorted(files_of(into))))
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """What a disk says of a write in the block as a `HubError`."""
+    try:
+        yield
+    except OSError as error:
+        raise HubError(f"fetching failed: {error.strerror or error}", file=error.filename) from error
 
 
 def files_of(folder: Path) -> list[Path]:
