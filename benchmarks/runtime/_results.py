@@ -1,9 +1,9 @@
-"""What the samples say: medians, ratios and whether they are what they should be; as JSON and as a table."""
+"""What the samples say: medians, ratios and whether they are what they should be."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -13,7 +13,7 @@ from benchmarks.runtime._checks import Checks
 from benchmarks.runtime._rounds import Samples, Wanted
 from hub_runtime.measure import Host
 
-SCHEMA = "hub.benchmark-runtime/1"
+SCHEMA = "hub.benchmark-runtime/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,12 @@ class Target:
         """What is held against what."""
         return self.ours if self.other is None else f"{self.ours} / {self.other}"
 
-    def value(self, samples: Samples) -> float | None:
-        """The ratio of the medians; None where one was not measured."""
-        return self._by(median, samples)
-
-    def unhindered(self, samples: Samples) -> float | None:
-        """The ratio of the best samples: a busy machine only ever slows things down."""
-        return self._by(min if self.ours.endswith(" ms") else max, samples)
-
-    def _by(self, rule: Callable[[list[float]], float], samples: Samples) -> float | None:
-        values = [samples.get(name) for name in (self.ours, self.other) if name is not None]
-        found = [rule(value) for value in values if value]
-        if len(found) < len(values):
-            return None
-        return found[0] / found[1] if len(found) == 2 else found[0]
+    def values(self, samples: Samples) -> list[float]:
+        """The ratio of each round in which both were measured, as one follows the other there."""
+        ours, other = samples.get(self.ours, {}), samples.get(self.other or "", {})
+        if self.other is None:
+            return list(ours.values())
+        return [value / other[number] for number, value in ours.items() if number in other]
 
     def met(self, value: float) -> bool:
         """Whether `value` is what it should be."""
@@ -53,6 +45,8 @@ class Target:
 TARGETS = (
     Target("hub run", "llama-bench", 0.95),
     Target("hub serve, 1 client", "llama-bench", 0.95),
+    Target("hub run", "bare loop, batch 1", 0.95),
+    Target("hub serve, 1 client", "bare loop, batch 1", 0.95),
     Target("hub serve, 1 client", "llama_cpp.server, 1 client", 1.0),
     Target("hub serve, 8 clients", "bare loop, batch 8", 0.9),
     Target("hub serve, 8 clients", "llama_cpp.server, 8 clients", 1.0),
@@ -64,7 +58,10 @@ TARGETS = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One run over one model; everything in it follows from `samples`."""
+    """One run over one model; everything in it follows from `samples`, by name and number of the round.
+
+    `ratios` are least, median and largest of the rounds' ratios; `missed` those whose median is not what it should be.
+    """
 
     model: str
     threads: int
@@ -72,21 +69,19 @@ class Result:
     tokens: int
     host: dict[str, Any]
     medians: dict[str, float]
-    ratios: dict[str, float]
-    unhindered: dict[str, float]
+    ratios: dict[str, tuple[float, float, float]]
     missed: list[str]
     samples: Samples
 
     @classmethod
     def of(cls, wanted: Wanted, samples: Samples, host: Host) -> Self:
         """What was measured, and what it says."""
-        values = {t: v for t in TARGETS if (v := t.value(samples)) is not None}
+        values = {t: (min(v), median(v), max(v)) for t in TARGETS if (v := t.values(samples))}
         return cls(
             wanted.model.name, wanted.threads, wanted.rounds, wanted.tokens, asdict(host),
-            {name: _short(median(found)) for name, found in samples.items()},
-            {t.name: _short(v) for t, v in values.items()},
-            {t.name: _short(v) for t in values if (v := t.unhindered(samples)) is not None},
-            [t.name for t, v in values.items() if not t.met(v)],
+            {name: _short(median(found.values())) for name, found in samples.items()},
+            {t.name: (_short(v[0]), _short(v[1]), _short(v[2])) for t, v in values.items()},
+            [t.name for t, v in values.items() if not t.met(v[1])],
             samples,
         )  # fmt: skip
 
@@ -99,13 +94,14 @@ def lines(result: Result) -> Iterator[str]:
     """The result as text."""
     yield f"{result.model}, {result.threads} threads, medians of {result.rounds} rounds:"
     for name, value in result.medians.items():
-        yield f"  {name:30} {value:9.4g}   {min(result.samples[name]):.4g} to {max(result.samples[name]):.4g}"
+        found = result.samples[name].values()
+        yield f"  {name:30} {value:9.4g}   {min(found):.4g} to {max(found):.4g}"
     for target in TARGETS:
         if target.name in result.ratios:
             verdict = "MISSED" if target.name in result.missed else "met"
             bound = f"{'at least' if target.least else 'at most'} {target.bound}"
-            best = result.unhindered[target.name]
-            yield f"  {target.name:55} {result.ratios[target.name]:7.3f} (best {best:5.3f}) {bound:14} {verdict}"
+            least, middle, most = result.ratios[target.name]
+            yield f"  {target.name:55} {middle:7.3f} ({least:.3f} to {most:.3f}) {bound:14} {verdict}"
 
 
 def keep(entry: Result | Checks, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
 
 from benchmarks.runtime._loops import Bare, LlamaBench
 from benchmarks.runtime._prompts import PROMPTS, fresh
@@ -26,7 +29,7 @@ CLIENTS = 8
 CTX = 512  # positions of each sequence, for all contexts alike
 PROMPT_SIZE = 128  # tokens of the prompt that is traced
 
-Samples = dict[str, list[float]]
+Samples = dict[str, dict[int, float]]  # by name and round
 Way = Callable[[], Mapping[str, float]]
 
 
@@ -55,7 +58,7 @@ def measure(wanted: Wanted) -> tuple[Samples, Host]:
             due = [way for every, way in ways if number % every == 0]
             for way in due if number % 2 == 0 else reversed(due):
                 for name, value in way().items():
-                    samples.setdefault(name, []).append(float(f"{value:.5g}"))
+                    samples.setdefault(name, {})[number] = float(f"{value:.5g}")
             print(f"round {number + 1} of {wanted.rounds}", file=sys.stderr, flush=True)
         return samples, Host.here(loaded.model)
 
@@ -68,15 +71,20 @@ def _ways(wanted: Wanted, loaded: Loaded, stack: ExitStack) -> list[tuple[int, W
     if wanted.llama_bench is not None:
         program = LlamaBench(wanted.llama_bench)
         found.insert(1, (1, lambda: _llama_bench(program, wanted)))  # between what is held against it
+        found.append((4, lambda: _llama_bench_prompt(program, wanted)))
     found += [(1, bare_one), (2, bare_many), (2, lambda: _many(server, wanted))]
     if wanted.llama_cpp_server is not None:
         theirs = stack.enter_context(LlamaCppServer(wanted.llama_cpp_server, wanted.model, wanted.threads))
-        found.append((4, lambda: _theirs(theirs.url, wanted)))
-    return [*found, (2, lambda: _loads(wanted)), (2, _tracing(wanted, loaded.model, stack))]
+        found.append((6, lambda: _theirs(theirs.url, wanted)))
+    return [*found, (2, _loads(wanted, stack)), (4, _tracing(wanted, loaded.model, stack))]
 
 
 def _llama_bench(program: LlamaBench, wanted: Wanted) -> Mapping[str, float]:
-    return {"llama-bench": program.measure(wanted.model, wanted.threads, wanted.tokens)}
+    return {"llama-bench": program.measure(wanted.model, wanted.threads, count=wanted.tokens)}
+
+
+def _llama_bench_prompt(program: LlamaBench, wanted: Wanted) -> Mapping[str, float]:
+    return {"llama-bench, prompt": program.measure(wanted.model, wanted.threads, prompt=PROMPT_SIZE)}
 
 
 def _run(wanted: Wanted, loaded: Loaded) -> Mapping[str, float]:
@@ -128,16 +136,26 @@ def _bare(wanted: Wanted, model: LoadedModel, stack: ExitStack) -> list[Way]:
     return [one, many]
 
 
-def _loads(wanted: Wanted) -> Mapping[str, float]:
-    """Milliseconds from the file to a model in memory, and of all but the answer, in processes of their own."""
-    found = {}
-    for name, path in (("GGUF", wanted.model), ("APR", wanted.apr)):
-        if path is not None:
+def _loads(wanted: Wanted, stack: ExitStack) -> Way:
+    """Milliseconds from the file to a model in memory, and of all but the answer, in processes of their own.
+
+    Of a copy of the GGUF, as nobody else has mapped the cache's file either; means of two starts, there and back.
+    """
+    copy = Path(stack.enter_context(TemporaryDirectory())) / wanted.model.name
+    shutil.copyfile(wanted.model, copy)
+    paths = {"GGUF": copy} | ({"APR": wanted.apr} if wanted.apr is not None else {})
+
+    def way() -> Mapping[str, float]:
+        found: dict[str, list[float]] = {}
+        for name in (*paths, *reversed(paths)):
             started = time.perf_counter()
-            timing = _hub_run(path, wanted.threads)["timing"]
-            found[f"{name} process ms"] = 1000 * (time.perf_counter() - started - timing["seconds"])
-            found[f"{name} load ms"] = 1000 * (timing["bridge_seconds"] + timing["load_seconds"])
-    return found
+            timing = _hub_run(paths[name], wanted.threads)["timing"]
+            around = time.perf_counter() - started - timing["seconds"]
+            found.setdefault(f"{name} process ms", []).append(1000 * around)
+            found.setdefault(f"{name} load ms", []).append(1000 * (timing["bridge_seconds"] + timing["load_seconds"]))
+        return {name: mean(values) for name, values in found.items()}
+
+    return way
 
 
 def _hub_run(model: Path, threads: int) -> dict[str, dict[str, float]]:
@@ -162,6 +180,7 @@ def _tracing(wanted: Wanted, model: LoadedModel, stack: ExitStack) -> Way:
             "untraced prompt ms": round_of(plain, tokens, known["no callback"])[0],
             "traced prompt ms": round_of(watched, tokens, known["layers, statistics"])[0],
         }
-        return {name: 1000 * seconds for name, seconds in times.items()}
+        speed = {"hub's own context, prompt": PROMPT_SIZE / times["untraced prompt ms"]}
+        return speed | {name: 1000 * seconds for name, seconds in times.items()}
 
     return way

@@ -25,16 +25,17 @@ def tabulate(results: Path, document: Path) -> None:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     runs = found["runs"]
     host = runs[0]["host"]
+    rounds = "/".join(dict.fromkeys(str(run["rounds"]) for run in runs))
     yield (
         f"{host['processor']}, {host['cores']} cores, {runs[0]['threads']} thread(s), Python {host['python']}, "
-        f"llama-cpp-python {host['llama_cpp_python']}; {runs[0]['rounds']} rounds of {runs[0]['tokens']} tokens. "
+        f"llama-cpp-python {host['llama_cpp_python']};\n{rounds} rounds of {runs[0]['tokens']} tokens. "
         "Medians, tokens per second unless the name says otherwise:\n"
     )
     names = [run["model"].removesuffix(".gguf") for run in runs]
     yield from _head("", names)
     for name in runs[0]["medians"]:
         yield _row(name, [_number(run["medians"].get(name)) for run in runs])
-    yield "\nRatios of the medians, in brackets those of the best samples; a miss is in bold:\n"
+    yield "\nRatios of what was measured in the same round, their median and range; a miss is in bold:\n"
     yield from _head("", ["wanted", *names])
     for target in TARGETS:
         wanted = f"{'at least' if target.least else 'at most'} {target.bound}"
@@ -70,5 +71,6 @@ def _number(value: float | None) -> str:
 def _ratio(run: dict[str, Any], name: str) -> str:
     if name not in run["ratios"]:
         return "-"
-    text = f"{run['ratios'][name]:.3f}"
-    return f"{f'**{text}**' if name in run['missed'] else text} ({run['unhindered'][name]:.3f})"
+    least, middle, most = run["ratios"][name]
+    text = f"{middle:.3f}"
+    return f"{f'**{text}**' if name in run['missed'] else text} ({least:.2f} to {most:.2f})"
