@@ -63,6 +63,7 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
         "hub_apr",
         "hub_runtime",
         "hub_sources",
+        "hub_deploy",
         "huggingface_hub",
         "torch",
     }
@@ -72,7 +73,8 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
 
 def test_plugins_know_the_hub_and_not_each_other() -> None:
     for source in (ROOT / "plugins").glob("*/src/*"):
-        others = {f"hub_{name}" for name in ("gguf", "safetensors", "apr", "runtime", "sources")} - {source.name}
+        names = ("gguf", "safetensors", "apr", "runtime", "sources", "deploy")
+        others = {f"hub_{name}" for name in names} - {source.name}
         for path in source.rglob("*.py"):
             assert others.isdisjoint(name.split(".")[0] for name in imports(path)), path
 
