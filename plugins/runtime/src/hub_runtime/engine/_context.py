@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hub.errors import HubError, UsageError
 from hub_runtime.engine._devices import default_threads
 from hub_runtime.engine._library import LOG, ONE_AT_A_TIME, library, returning_address
+from hub_runtime.engine._signals import heard_afterwards
 
 if TYPE_CHECKING:
     from hub_runtime.engine._model import LoadedModel
@@ -116,13 +117,15 @@ class Context:
         if on_node is not None:
             self._callback = self._c.ggml_backend_sched_eval_callback(lambda tensor, ask, _: on_node(tensor, ask))
             params.cb_eval = self._callback
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, ExitStack() as made:
             LOG.lines.clear()
-            handle = self._c.llama_init_from_model(model.handle, params)
+            with heard_afterwards():
+                handle = self._c.llama_init_from_model(model.handle, params)
+                if handle:
+                    made.callback(self._c.llama_free, handle)
             if not handle:
                 raise HubError(f"llama.cpp makes no context of {ctx} positions: {LOG.reasons()}", file=model.path)
-        self._free = ExitStack()
-        self._free.callback(self._c.llama_free, handle)
+            self._free = made.pop_all()
         self.handle: int = handle
         self._memory: int | None = self._c.llama_get_memory(handle)
         self._views: dict[int, Floats] = {}
@@ -179,7 +182,8 @@ class Context:
 
     def decode(self, batch: Batch) -> None:
         """Compute a batch: its keys and values are kept, its logits or embeddings can be asked for."""
-        code: int = self._c.llama_decode(self.handle, batch.raw)
+        with heard_afterwards() if self._callback is not None else nullcontext():
+            code: int = self._c.llama_decode(self.handle, batch.raw)
         if code:
             why = _CODES.get(code, f"code {code}")
             raise HubError(f"llama.cpp does not compute the batch: {why}; {LOG.reasons()}", file=self.model.path)

@@ -15,6 +15,7 @@ from hub.errors import UnsupportedFile, UsageError
 from hub_runtime.engine._context import Context, NodeCallback
 from hub_runtime.engine._devices import gpu_layers as layers_on_gpu
 from hub_runtime.engine._library import LOG, ONE_AT_A_TIME, library
+from hub_runtime.engine._signals import heard_afterwards
 from hub_runtime.engine._template import ChatTemplate
 from hub_runtime.engine._vocab import Vocab
 
@@ -183,11 +184,13 @@ def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter]) -> Loaded
         params.devices = ctypes.cast(_NO_DEVICES, ctypes.c_void_p)
     LOG.lines.clear()
     started = time.perf_counter()
-    handle = c.llama_model_load_from_file(str(path).encode("utf-8", "surrogateescape"), params)
-    if not handle:
-        raise UnsupportedFile(f"llama.cpp does not load it: {LOG.reasons()}", file=path)
     with ExitStack() as stack:
-        stack.callback(c.llama_model_free, handle)
+        with heard_afterwards():
+            handle = c.llama_model_load_from_file(str(path).encode("utf-8", "surrogateescape"), params)
+            if handle:
+                stack.callback(c.llama_model_free, handle)
+        if not handle:
+            raise UnsupportedFile(f"llama.cpp does not load it: {LOG.reasons()}", file=path)
         model = LoadedModel(path, handle, layers, time.perf_counter() - started, stack)
         model.adapters = [(_adapter(model, adapter), adapter.scale) for adapter in lora]
         model._free = stack.pop_all()
@@ -203,7 +206,8 @@ def _adapter(model: LoadedModel, adapter: Adapter) -> Any:
     if not adapter.path.is_file():
         raise UsageError("no such LoRA adapter", file=adapter.path)
     LOG.lines.clear()
-    handle = library().llama_adapter_lora_init(model.handle, path)
+    with heard_afterwards():
+        handle = library().llama_adapter_lora_init(model.handle, path)
     if not handle:
         raise UnsupportedFile(f"llama.cpp does not load the LoRA adapter: {LOG.reasons()}", file=adapter.path)
     return handle
