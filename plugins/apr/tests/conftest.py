@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from hub.interface import Options
 from hub.ir import Model
 from hub.pipeline import Copier, Silent, Target, default_budget
 from hub_apr import APR
 from hub_apr.container import Header
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
