@@ -22,7 +22,7 @@ from hub.errors import NoPlugin, PluginError
 ELSEWHERE = dict.fromkeys(
     ("run", "chat", "serve", "embed", "bench", "showcase", "profile", "trace", "compare", "perplexity", "cache"),
     "hub-runtime",
-) | dict.fromkeys(("import", "pull"), "hub-sources")
+) | dict.fromkeys(("import", "pull", "publish"), "hub-sources")
 _INSTALL = {"hub-runtime": "hub runtime install adds it", "hub-sources": "pip install hub-sources adds it"}
 
 

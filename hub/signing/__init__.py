@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hub.signing._claim import Claim, claim
     from hub.signing._envelope import IN_TOTO, Bundle, Opened, envelope, open_envelope, pae, read_bundle
-    from hub.signing._files import Digested, Identity, Seal, digest_files, listing
+    from hub.signing._files import Digested, Identity, Seal, check_names, digest_files, listing
     from hub.signing._json import parse, read_bounded
     from hub.signing._keys import OMS_TYPES, KeyType, PrivateKey, PublicKey
     from hub.signing._locations import Reads, find_signature, usual_signature
@@ -46,6 +46,7 @@ __all__ = [
     "Statement",
     "Trust",
     "Verified",
+    "check_names",
     "claim",
     "digest_files",
     "envelope",

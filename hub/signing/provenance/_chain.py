@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hub.errors import BadSignature, DamagedFile, UnsupportedFile, UsageError
-from hub.signing._envelope import open_envelope
+from hub.signing._envelope import open_envelope, read_bundle
 from hub.signing._json import parse
 from hub.signing._keys import PublicKey
 from hub.signing._statement import ALONE, STATEMENT, Statement
@@ -117,6 +117,14 @@ def walk(model: Path, trust: Trust, provenance: Path | None = None) -> Chain:
     except (BadSignature, DamagedFile, UnsupportedFile) as error:
         problem = f"{where}: {error.message}"
     return Chain(model, file, tuple(steps), tuple(signers), problem)
+
+
+def told(file: Path) -> list[Step]:
+    """The steps that the provenance in `file` tells of, oldest first, for people to read; nothing here is verified.
+
+    `BadSignature` and `DamagedFile` for what is no provenance.
+    """
+    return [step_of(read_bundle(line, file=file).payload, file) for line in lines_of(file)]
 
 
 def _check_place(step: Step, before: Step | None) -> None:

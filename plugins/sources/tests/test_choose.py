@@ -77,8 +77,8 @@ def test_shards_and_companions_come_together() -> None:
 def test_signatures_come_along() -> None:
     one = choose(["a.gguf", "a.gguf.sig", "b.sig", "README.md"], Wish(), None, "hf://o/r")
     assert one.files == ("a.gguf", "a.gguf.sig")
-    names = ["model.safetensors", "model.sig", "config.json", "pytorch_model.bin", ".gitattributes"]
-    whole = choose(names, Wish(), None, "hf://o/r")
+    names = ["model.safetensors", "model.sig", "config.json", "pytorch_model.bin", "sub/.gitattributes"]
+    whole = choose([*names, ".gitattributes"], Wish(), None, "hf://o/r")  # which the Hub makes, and nobody signs
     assert set(whole.files) == set(names)
     assert whole.notes == ("model.sig signs 4 files, so all of them come",)
     assert "does not come" in choose(["a.gguf", "model.sig"], Wish(), None, "hf://o/r").notes[0]

@@ -18,6 +18,7 @@ from hub_sources.interface import Wish
 _ASIDE = re.compile(r"(^|[-._/])(mmproj|imatrix)", re.IGNORECASE)  # lie beside models, and are none
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _SIGNED = "model.sig"
+_GIT = {".git", ".gitattributes", ".github", ".gitignore"}  # no signature is of these, and the Hub makes the second
 _BESIDE = (".sig", ".provenance.jsonl")
 # Beside SafeTensors lies what reads the text, builds the network and tells people about it.
 _COMPANIONS = re.compile(
@@ -186,8 +187,9 @@ def _with_companions(model: Model, names: Sequence[str]) -> Choice:
         note = f"{_SIGNED} signs all files together and does not come with one of them" if _SIGNED in beside else ""
         return Choice(model.main, (*model.files, *attested), False, notes=(note,) if note and not attested else ())
     if _SIGNED in beside:  # it holds for all files or for none
-        note = f"{_SIGNED} signs {len(beside) - 1} files, so all of them come"
-        return Choice(model.main, tuple(beside.values()), True, notes=(note,))
+        signed = {short: n for short, n in beside.items() if short.split("/")[0] not in _GIT}
+        note = f"{_SIGNED} signs {len(signed) - 1} files, so all of them come"
+        return Choice(model.main, tuple(signed.values()), True, notes=(note,))
     index = f"{whole(model.main)}.index.json"
     companions = [n for short, n in beside.items() if _is_companion(short, n == index)]
     lacking = [what for what, any_of in _NEEDED.items() if any_of.isdisjoint(beside)]

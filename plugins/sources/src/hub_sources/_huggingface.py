@@ -152,7 +152,7 @@ class Store:
             )
         if not info.sha or not _COMMIT.fullmatch(info.sha):
             raise HubError(f"its revision is {info.sha!r}, the name of a commit was expected", file=str(self.address))
-        return Listing(info.sha, {s.rfilename: (s.size or 0, _digest(s)) for s in info.siblings or ()})
+        return Listing(info.sha, {s.rfilename: (s.size or 0, digest_of(s)) for s in info.siblings or ()})
 
     def kept(self) -> Listing:
         """What the cache holds of the revision; the names of its blobs are what they must hash to."""
@@ -191,7 +191,7 @@ class Store:
         fresh.replace(ref)
 
 
-def _digest(sibling: Any) -> Digest | None:
+def digest_of(sibling: Any) -> Digest | None:
     """What the Hub's API says of a file's bytes."""
     if sibling.lfs is not None:
         return Digest("sha256", sibling.lfs.sha256)

@@ -1,5 +1,7 @@
 """A stand-in for the Hugging Face Hub on this machine: the parts of its API that downloads ask for, and its faults.
 
+`hub_loopback_writes` has the other direction.
+
 Tests start it with `served(Loopback())`, add repositories and faults, and look at what was `asked`. Plain files are
 served too (`files`), so it is any web server as well.
 """
@@ -14,11 +16,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-COMMITS = ("1" * 40, "2" * 40)
+from hub_loopback_writes import Writes
+
+COMMITS = tuple(digit * 40 for digit in "123456789")
+_SPOILS = {"flip", "cut", "slow"}
 LFS_FROM = 4096  # bytes; what is smaller lies in git itself
 
 
@@ -50,11 +55,21 @@ class Repo:
     commits: list[dict[str, bytes]]
     main: int = 0
     gated: bool = False
+    private: bool = False
+    branches: dict[str, int] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
 
     def at(self, revision: str) -> int | None:
-        names = {"main": self.main} | {c: n for n, c in enumerate(COMMITS)}
+        names = {**self.branches, "main": self.main} | {c: n for n, c in enumerate(COMMITS)}
         found = names.get(revision)
         return found if found is not None and found < len(self.commits) else None
+
+    def moved(self, branch: str, number: int) -> None:
+        """Let `branch` be that commit."""
+        if branch == "main":
+            self.main = number
+        else:
+            self.branches[branch] = number
 
 
 class Loopback(ThreadingHTTPServer):
@@ -67,6 +82,7 @@ class Loopback(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repos: dict[str, Repo] = {}
         self.files: dict[str, bytes] = {}  # of a plain web server
+        self.stored: dict[str, bytes] = {}  # what was uploaded, by the sha256 that it was announced with
         self.faults: list[Fault] = []
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.elsewhere = elsewhere
@@ -88,17 +104,17 @@ class Loopback(ThreadingHTTPServer):
         return [path for how, path, _ in self.asked if how == method]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Writes):
     protocol_version = "HTTP/1.1"
     server: Loopback
 
     def log_message(self, *arguments: object) -> None:
         """Requests are in `asked`."""
 
-    def do_GET(self) -> None:  # http.server's name
+    def do_GET(self) -> None:  # noqa: N802  # http.server's name
         self.answer(body=True)
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802  # http.server's name
         self.answer(body=False)
 
     def answer(self, body: bool) -> None:
@@ -106,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         with hub.lock:
             hub.asked.append((self.command, path, {k.lower(): v for k, v in self.headers.items()}))
             fault = next((f for f in hub.faults if f.kind == "status" and f.strikes(path)), None)
-        info = re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/([^/]+)", path)
+        info = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", path)
         file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         if fault is not None:
             self.send(fault.status, b"", {"Content-Type": "text/plain", **fault.headers})
@@ -114,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             kind = "text/html" if path.endswith("/") else "application/octet-stream"
             self.ranged(hub.files[path], {"Content-Type": kind}, body, path)
         elif info and not self.refused(info[1]):
-            self.info(info[1], unquote(info[2]))
+            self.info(info[1], unquote(info[2] or "main"))
         elif file and not self.refused(file[1]):
             self.resolve(hub.repos[file[1]], unquote(file[2]), unquote(file[3]), body, path)
         elif not (info or file):
@@ -138,9 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
         if number is None:
             self.send(404, b"", {"X-Error-Code": "RevisionNotFound"})
         else:
-            assert "blobs=true" in self.path.lower()
-            siblings = [sibling(n, data) for n, data in repo.commits[number].items()]
+            whole = "blobs=true" in self.path.lower()  # else the Hub tells names alone
+            files = repo.commits[number].items()
+            siblings = [sibling(name, data) if whole else {"rfilename": name} for name, data in files]
             document = {"id": name, "modelId": name, "sha": COMMITS[number], "siblings": siblings, "gated": repo.gated}
+            document["private"] = repo.private
             self.send(200, json.dumps(document).encode(), {"Content-Type": "application/json"})
 
     def resolve(self, repo: Repo, revision: str, file: str, body: bool, path: str) -> None:
@@ -165,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         """`data`, or the part of it that Range asks for; spoilt as the faults say."""
         total, start, status = len(data), 0, 200
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        faults = {f.kind: f for f in self.server.faults if f.kind != "status" and body and f.strikes(path)}
+        faults = {f.kind: f for f in self.server.faults if f.kind in _SPOILS and body and f.strikes(path)}
         if "flip" in faults:
             data = data[:-1] + bytes([data[-1] ^ 1])
         if asked:
