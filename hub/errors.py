@@ -11,7 +11,8 @@
     |-- TargetExists         writing would replace something and --force was not given
     |-- NotVerified          exit code 1: the result differs from the source
     |-- BadSignature         exit code 1: unsigned, signed by nobody who is trusted, or not what was signed
-    `-- NotAuthentic         exit code 1: an encrypted file does not open: another key, or not what was encrypted
+    |-- NotAuthentic         exit code 1: an encrypted file does not open: another key, or not what was encrypted
+    `-- Altered              exit code 1: a file that carries its own digest is not what it was made as
 
 A message is one line: what is wrong, where, what was expected, what to do next.
 """
@@ -126,5 +127,11 @@ class BadSignature(HubError):
 
 class NotAuthentic(HubError):
     """An encrypted file does not open with this key, or is not what was encrypted; nothing was written."""
+
+    exit_code = 1
+
+
+class Altered(HubError):
+    """A file that carries the digest of what is in it holds something else: damaged, cut short, or changed."""
 
     exit_code = 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.embedded import MAGIC as EMBEDDED
 from hub.hookspecs import hookimpl
 from hub.interface import BaseFormat, Capabilities, Finding, Format, Magic, Options, Plan, Sink
 from hub.ir import Model, Tensor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class GgufFormat(BaseFormat):
-    """GGUF, versions 2 and 3: one file, or one split as llama.cpp's gguf-split does it.
+    """GGUF, versions 2 and 3: one file, one split as llama.cpp's gguf-split does it, or one inside a bundle.
 
     The alignment is `general.alignment` of each file; the number here is what a file without that key has.
     """
@@ -26,7 +27,7 @@ class GgufFormat(BaseFormat):
     name = "gguf"
     title = "GGUF"
     extensions: tuple[str, ...] = (".gguf",)
-    magic: tuple[Magic, ...] = (Magic(MAGIC),)
+    magic: tuple[Magic, ...] = (Magic(MAGIC), Magic(EMBEDDED))
     capabilities = Capabilities(encodings=frozenset(TYPE_IDS), shards=True)
     supports: frozenset[str] = frozenset({"shard_size", "pre"})
     alignment: int | None = DEFAULT_ALIGNMENT
@@ -61,7 +62,7 @@ class GgufFormat(BaseFormat):
             write_file(sink, shard_name(stem, no, count), keys, part, document.version)
 
     def validate(self, path: Path) -> Iterator[Finding]:
-        """Findings of the stages from magic to checksum; GGUF has no checksum."""
+        """Findings of the stages from magic to checksum; GGUF has no checksum, a bundle has one."""
         from hub_gguf._validate import validate
 
         return validate(path)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hub.embedded import embedded
 from hub.errors import HubError
 from hub.interface import Finding, Stage
 from hub_gguf.container import Header, HeaderReader, LazyArray, Value, ValueType, read_parts
-
-_CHECKSUM = Finding(Stage.CHECKSUM, "SKIP", "GGUF has no checksum")
 
 
 def validate(path: Path) -> Iterator[Finding]:
@@ -27,7 +26,19 @@ def validate(path: Path) -> Iterator[Finding]:
     except HubError as error:
         yield Finding(stage, "FAIL", _said(error, path), error.offset, error.tensor)
         yield from (Finding(s, "SKIP", f"{stage} failed") for s, _, _ in _STAGES if _later(s, stage))
-    yield _CHECKSUM
+    yield _checksum(path)
+
+
+def _checksum(path: Path) -> Finding:
+    """GGUF has none; a bundle says the digest of the model in it."""
+    inside = embedded(path)
+    if inside is None:
+        return Finding(Stage.CHECKSUM, "SKIP", "GGUF has no checksum")
+    try:
+        inside.check()
+    except HubError as error:
+        return Finding(Stage.CHECKSUM, "FAIL", error.message, error.offset)
+    return Finding(Stage.CHECKSUM, "PASS", f"the bundle's digest of the model, {inside.digest[:16]}...")
 
 
 def _later(stage: Stage, failed: Stage) -> bool:

@@ -1,7 +1,8 @@
 """Reads a header: versions 2 and 3, either byte order, nested arrays; arrays are stepped over, not read.
 
 The layout is that of ggml's gguf.h: magic, version (u32), number of tensors and of keys (u64 each), the keys, the index
-of tensors, padding up to the alignment, the tensors' bytes. Strings carry their length in 8 bytes.
+of tensors, padding up to the alignment, the tensors' bytes. Strings carry their length in 8 bytes. In a larger file
+(`hub.embedded`) all of it lies further on; offsets are those of the larger file.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from hub.embedded import embedded
 from hub.errors import UnsupportedFile
 from hub.ir import ENCODINGS, File
 from hub_gguf.container._check import check_alignment, check_placement, check_shape
@@ -43,7 +45,12 @@ class HeaderReader:
     """
 
     def __init__(self, source: Path | File) -> None:
-        self.cursor = Cursor(source if isinstance(source, File) else File(source))
+        file = source if isinstance(source, File) else File(source)
+        inside = embedded(file.path)
+        self.start = 0
+        if inside is not None:
+            self.start, file.size = inside.offset, min(file.size, inside.end)
+        self.cursor = Cursor(file, self.start)
         self.version = self._n_tensors = self._n_keys = 0
         self.metadata: dict[str, Value] = {}
         self._header: Header | None = None
@@ -52,7 +59,7 @@ class HeaderReader:
         """The first four bytes."""
         found = self.cursor.bytes(len(MAGIC), "the magic")
         if found != MAGIC:
-            raise self.cursor.damaged(f"the file begins with {found!r}, {MAGIC!r} was expected", 0)
+            raise self.cursor.damaged(f"the file begins with {found!r}, {MAGIC!r} was expected", self.start)
 
     def counts(self) -> None:
         """Version, byte order, numbers of tensors and keys."""
@@ -69,7 +76,8 @@ class HeaderReader:
         """Names, shapes and encodings of the tensors."""
         cursor, start = self.cursor, self.cursor.at
         infos = _infos(cursor, self._n_tensors)
-        data = -(-cursor.at // self._alignment) * self._alignment if infos else cursor.at
+        header = cursor.at - self.start
+        data = self.start + (-(-header // self._alignment) * self._alignment if infos else header)
         placed = tuple(TensorInfo(i.name, i.shape, i.encoding, data + i.offset, i.entry) for i in infos)
         self._header = Header(
             cursor.file, self.version, cursor.order, self._alignment, self.metadata, placed, start, cursor.at, data
@@ -115,7 +123,9 @@ def _version(cursor: Cursor) -> int:
     if version in VERSIONS:
         return version
     hint = "make it again with a current llama.cpp" if version == 1 else None
-    raise UnsupportedFile(f"GGUF version {version}; 2 and 3 are read", file=cursor.file.path, offset=4, hint=hint)
+    raise UnsupportedFile(
+        f"GGUF version {version}; 2 and 3 are read", file=cursor.file.path, offset=cursor.at - 4, hint=hint
+    )
 
 
 def _keys(cursor: Cursor, n: int) -> dict[str, Value]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub import __version__
+from hub.embedded import embedded
 from hub.errors import HubError, UsageError
 from hub.interface import Options
 from hub.ir import Model
@@ -68,6 +69,8 @@ def as_gguf(
 ) -> Bridged:
     """The model at `source`, or in memory, as GGUF: itself when it is a GGUF file, else converted once and kept.
 
+    A file that embeds a GGUF (`hub.embedded`) is one too, and every byte of it is held to its digest each time.
+
     Nothing is re-encoded that llama.cpp can run; what it has no type for becomes the smallest type that holds every
     value. `way` "memory" converts onto tmpfs and keeps nothing; without a `way` that is what becomes of a small model
     in memory (`SMALL`), and all others are cached. `assume` and `pre` state what the source does not. Every model is
@@ -101,7 +104,11 @@ def _of_file(path: Path, way: Way, stated: Stated, cache: Cache) -> Bridged:
     if name == "gguf":
         if stated.assume or stated.pre or way == "memory":
             raise UsageError("--assume, --pre and --bridge have no effect on a GGUF: it is loaded as it is", file=path)
-        _known_sound(path, name, known, cache, digests=False)
+        inside = embedded(path)
+        if inside is None:
+            _known_sound(path, name, known, cache, digests=False)
+        else:  # it was checked before it was put there, and is the same as long as its digest is
+            inside.check()
         return Bridged(path, path, name, False, time.perf_counter() - started)
     if way == "memory":
         _known_sound(path, name, known, cache, digests=False)

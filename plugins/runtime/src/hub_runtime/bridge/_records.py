@@ -11,17 +11,15 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from hub.embedded import digest
 from hub.inspection import stored_files
 from hub.opening import open_model
-from hub.pipeline import default_budget
 
 SETTLED = 2 * 10**9  # ns between a file's last change and the look at it, at least
-_CHUNK = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +107,6 @@ def record(path: Path, format_name: str, known: Record | None, *, digests: bool)
     if digests:
         now = [replace(f, digest=(known and known.holds(f) and known.digest(f.path)) or digest(f.path)) for f in now]
     return Record(str(path), format_name, tuple(now), listing, seen)
-
-
-def digest(path: str) -> str:
-    """SHA-256 over the SHA-256 of each 16 MiB of the file, taken by several threads."""
-    size = Path(path).stat().st_size
-    with ThreadPoolExecutor(default_budget().jobs) as pool:
-        parts = pool.map(lambda start: _part(path, start), range(0, size, _CHUNK))
-        return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
-def _part(path: str, start: int) -> bytes:
-    with Path(path).open("rb") as file:
-        file.seek(start)
-        return hashlib.sha256(file.read(_CHUNK)).digest()
 
 
 class Records:

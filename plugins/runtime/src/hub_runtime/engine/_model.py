@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hub.embedded import embedded
 from hub.errors import UnsupportedFile, UsageError
 from hub_runtime.engine._context import Context, NodeCallback
 from hub_runtime.engine._devices import gpu_layers as layers_on_gpu
+from hub_runtime.engine._inside import opened_at
 from hub_runtime.engine._library import LOG, ONE_AT_A_TIME, library
 from hub_runtime.engine._signals import heard_afterwards
 from hub_runtime.engine._template import ChatTemplate
@@ -164,7 +166,7 @@ def _string(get: Any, handle: int, index: int) -> str:
 
 
 def load(path: Path | str, *, gpu_layers: int | None = None, lora: Sequence[Adapter] = ()) -> LoadedModel:
-    """Load the GGUF file at `path` (the first part of a split one), memory-mapped.
+    """Load the GGUF file at `path` (the first part of a split one, or a file that embeds one), memory-mapped.
 
     `gpu_layers`: None puts all layers on the GPU when there is one, 0 none, -1 all; asking for some where there is no
     GPU is a `UsageError`. `lora` are adapters that every context applies. llama.cpp aborts the process on some damaged
@@ -186,7 +188,7 @@ def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter]) -> Loaded
     started = time.perf_counter()
     with ExitStack() as stack:
         with heard_afterwards():
-            handle = c.llama_model_load_from_file(str(path).encode("utf-8", "surrogateescape"), params)
+            handle = _handle(c, path, params)
             if handle:
                 stack.callback(c.llama_model_free, handle)
         if not handle:
@@ -195,6 +197,15 @@ def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter]) -> Loaded
         model.adapters = [(_adapter(model, adapter), adapter.scale) for adapter in lora]
         model._free = stack.pop_all()
     return model
+
+
+def _handle(c: Any, path: Path, params: Any) -> Any:
+    """llama.cpp's handle of the model, or None; one inside a larger file is mapped where it lies."""
+    inside = embedded(path)
+    if inside is None:
+        return c.llama_model_load_from_file(str(path).encode("utf-8", "surrogateescape"), params)
+    with opened_at(path, inside.offset) as file:
+        return c.llama_model_load_from_file_ptr(file, params)
 
 
 _NO_DEVICES = (ctypes.c_void_p * 1)(None)
