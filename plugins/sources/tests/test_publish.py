@@ -177,9 +177,7 @@ def test_a_card_that_is_there_is_kept_unless_a_new_one_is_asked_for(folder: Path
         ("mit OR apache-2.0", {"license": "other", "license_name": "MIT OR Apache-2.0"}),
     ],
 )
-def test_a_licence_is_one_of_spdx_or_of_the_hub(
-    single: Path, hub_server: Loopback, given: str, front_matter: dict[str, str]
-) -> None:
+def test_a_licence_is_one_of_spdx_or_of_the_hub(single: Path, given: str, front_matter: dict[str, str]) -> None:
     said = document("publish", single, "org/one", "--license", given)
     assert {k: v for k, v in front(said["card"]["text"]).items() if k.startswith("license")} == front_matter
 
@@ -232,7 +230,7 @@ def test_pickles_stay(single: Path, hub_server: Loopback) -> None:
     assert hub_server.asked == []
 
 
-def test_links_and_what_git_keeps_stay(single: Path, hub_server: Loopback, work: Path) -> None:
+def test_links_and_what_git_keeps_stay(single: Path, work: Path) -> None:
     (work / "outside").mkdir()
     (work / "outside" / "secret.txt").write_text("x")
     for name, target in (("a.txt", work / "outside" / "secret.txt"), ("b", work / "outside")):
@@ -341,9 +339,7 @@ def test_a_refusal_is_said_and_leaves_nothing_visible(
     assert unchanged(hub_server)
 
 
-def test_without_a_token_the_hub_says_so(
-    single: Path, hub_server: Loopback, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_token_the_hub_says_so(single: Path, hub_server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
     code, _, err = run("publish", single, "org/one")
     assert code == 2
