@@ -24,7 +24,9 @@ from hub.cli import _extensions
 from hub.errors import HubError, Terminated, UsageError
 
 # In the order of `hub --help`. Command NAME is the function, or group, NAME of the module `hub.cli._NAME`.
-COMMANDS = ("convert", "inspect", "tensors", "check", "validate", "diff", "formats", "plugins", "demo", "runtime")
+COMMANDS = (
+    "convert", "inspect", "tensors", "check", "validate", "diff", "rosetta", "formats", "plugins", "demo", "runtime",
+)  # fmt: skip
 
 INTERRUPTED = 130
 HANGUP = 141
@@ -32,18 +34,13 @@ HANGUP = 141
 
 def _command(name: str) -> Any:
     found = getattr(import_module(f"hub.cli._{name}"), name) if name in COMMANDS else _extensions.load(name)
-    if not isinstance(found, typer.Typer):
-        single = typer.Typer(rich_markup_mode=None, add_completion=False)
-        single.command(name)(found)
-        found = single
-    command = typer.main.get_command(found)
-    command.name = name
-    return command
+    return _extensions.command(name, found)
 
 
 def _names() -> list[str]:
-    """Our own commands, then those of plugins."""
-    return [*COMMANDS, *sorted(_extensions.extensions().keys() - set(COMMANDS))]
+    """Our own commands, then those of plugins; one with a dot belongs to a group."""
+    brought = sorted(_extensions.extensions().keys() - set(COMMANDS))
+    return [*COMMANDS, *(name for name in brought if "." not in name)]
 
 
 class _Commands(dict[str, Any]):
@@ -54,7 +51,7 @@ class _Commands(dict[str, Any]):
         return self[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in COMMANDS or name in _extensions.known() else default
+        return self[name] if name in COMMANDS or (name in _extensions.known() and "." not in name) else default
 
     def keys(self) -> Any:
         return dict.fromkeys(_names()).keys()

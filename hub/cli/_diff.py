@@ -44,11 +44,17 @@ def diff(
 
 
 def _print(report: DiffReport) -> None:
-    from hub.inspection import counted
-
-    for fact in report.facts:
+    for fact in report.facts or ():
         mark = "differs" if fact.counts else "remark"
         out.say(f"{mark}: {fact.section}.{fact.key}: {_said(fact.a)} became {_said(fact.b)}")
+    print_tensors(report)
+    out.say("EQUAL" if report.equal else f"DIFFERENT: {report.reason}")
+
+
+def print_tensors(report: DiffReport) -> None:
+    """Print the tensors that the report lists, and how many were compared."""
+    from hub.inspection import counted
+
     head = ("tensor", "verdict", "max_abs", "rmse", "cosine", "")
     if report.tensors:
         out.table(head, [_cells(t) for t in report.tensors], "  >>>")
@@ -60,7 +66,6 @@ def _print(report: DiffReport) -> None:
         f"{counted(c.compared, 'tensor')} compared ({c.values:,} values): {same}, {c.differ} differ; "
         f"{c.only_in_a} only in A, {c.only_in_b} only in B"
     )
-    out.say("EQUAL" if report.equal else f"DIFFERENT: {report.reason}")
 
 
 def _said(value: object) -> str:

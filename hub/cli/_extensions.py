@@ -4,7 +4,8 @@
     run = "hub_runtime.commands.run:run"
 
 The object is a function that typer turns into a command, or a `typer.Typer` with commands of its own. A function is
-thin: parse, work, print; it returns the exit code (None is 0) or raises `HubError`.
+thin: parse, work, print; it returns the exit code (None is 0) or raises `HubError`. A name with a dot is a command of
+one of our groups: `rosetta.compare-inference`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from hub import points
 from hub.errors import NoPlugin, PluginError
@@ -23,6 +25,7 @@ ELSEWHERE = dict.fromkeys(
     ("run", "chat", "serve", "embed", "bench", "showcase", "profile", "trace", "compare", "perplexity", "cache"),
     "hub-runtime",
 ) | dict.fromkeys(("import", "pull", "publish"), "hub-sources")
+ELSEWHERE |= {"rosetta.compare-inference": "hub-runtime", "report": "hub-runtime"}
 _INSTALL = {"hub-runtime": "hub runtime install adds it", "hub-sources": "pip install hub-sources adds it"}
 
 
@@ -37,6 +40,33 @@ def known() -> set[str]:
     return extensions().keys() | ELSEWHERE.keys()
 
 
+def command(name: str, found: Any) -> Any:
+    """What click runs as `name`: of a function or a `typer.Typer`."""
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        single.command(name)(found)
+        found = single
+    made = typer.main.get_command(found)
+    made.name = name
+    return made
+
+
+class Group(TyperGroup):
+    """A group of our own commands that plugins add to."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # the signature is click's
+        """Our own, in order, then those that are installed."""
+        brought = (name.partition(".") for name in sorted(extensions()))
+        return [*self.commands, *(rest for group, _, rest in brought if group == self.name and rest)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or None."""
+        brought = f"{self.name}.{cmd_name}"
+        if cmd_name in self.commands or brought not in known():
+            return super().get_command(ctx, cmd_name)
+        return command(cmd_name, load(brought))
+
+
 def load(name: str) -> Any:
     """The object behind command `name`; one that cannot be used is a command that says why.
 
@@ -45,7 +75,7 @@ def load(name: str) -> Any:
     found = extensions().get(name, [])
     if not found and name in ELSEWHERE:
         package = ELSEWHERE[name]
-        raise NoPlugin(f"the command {name} comes with the package {package}", hint=_INSTALL[package])
+        raise NoPlugin(f"the command {name.replace('.', ' ')} comes with the package {package}", hint=_INSTALL[package])
     try:
         if len(found) > 1:
             raise PluginError(f"{name} is brought by {' and '.join(sorted(map(points.distribution, found)))}")

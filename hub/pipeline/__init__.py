@@ -11,6 +11,7 @@ from hub.pipeline._report import Report, Side, TensorLine
 from hub.pipeline._shares import Piece, Share, cut, grain, numbers
 from hub.pipeline._sink import Target
 from hub.pipeline._verify import Verification, planned_changes, verify
+from hub.pipeline._whole import write_whole
 
 __all__ = [
     "Budget",
@@ -43,4 +44,5 @@ __all__ = [
     "planned_changes",
     "resumable",
     "verify",
+    "write_whole",
 ]

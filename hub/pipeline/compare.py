@@ -5,7 +5,7 @@ Used by the verification of every conversion and by `hub diff`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import sqrt
 from typing import Any, Literal, TypeGuard
@@ -167,6 +167,17 @@ def compare_tensors(a: Tensor, b: Tensor, piece: int = 1 << 18) -> Comparison:
         sums.lost,
         sums.first,
     )
+
+
+def differing_values(a: Tensor, b: Tensor, piece: int = 1 << 18) -> Iterator[tuple[int, float, float]]:
+    """The values that differ between two tensors of one shape: flat index, a's value, b's value; read in pieces."""
+    if a.shape != b.shape or not (codecs.can_decode(a.encoding) and codecs.can_decode(b.encoding)):
+        return
+    for start in range(0, a.size, piece):
+        stop = min(a.size, start + piece)
+        x, y = codecs.span(a, start, stop), codecs.span(b, start, stop)
+        for index in np.flatnonzero(~_same(x, y)).tolist():
+            yield start + index, float(x[index]), float(y[index])
 
 
 def _bytes_equal(a: Tensor, b: Tensor, piece: int) -> bool:

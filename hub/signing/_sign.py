@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.errors import HubError, TargetExists, UsageError
+from hub.errors import TargetExists, UsageError
+from hub.pipeline import write_whole
 from hub.signing._envelope import IN_TOTO, envelope
 from hub.signing._files import Seal, check_names, digest_files, listing
 from hub.signing._keys import PrivateKey, PublicKey
@@ -69,7 +69,7 @@ def sign_model(
         sequence=sequence,
         manifest=manifest,
     )
-    _write(signature, envelope(IN_TOTO, statement.payload(), key))
+    write_whole(signature, envelope(IN_TOTO, statement.payload(), key))
     return Signed(signature, key.public, statement, sum(f.identity.size for f in found.values()))
 
 
@@ -95,21 +95,3 @@ def _scope(model: Path, signature: Path, ignore: Sequence[str]) -> tuple[Path, l
     if not names:
         raise UsageError("has no file to sign", file=model)
     return model, names, ignored
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Put `data` at `file`, whole or not at all, in place of what is there."""
-    try:
-        fd, temporary = tempfile.mkstemp(prefix=".hub-", suffix=".tmp", dir=file.absolute().parent)
-        try:
-            with os.fdopen(fd, "wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(file)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise HubError(f"cannot be written: {error.strerror}", file=file) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from hub.inspection._numbers import counted
 from hub.ir import Model, Tensor
 from hub.opening import open_model
 from hub.pipeline import Progress, Silent, matches
-from hub.pipeline.compare import Comparison, compare_tensors
+from hub.pipeline.compare import Comparison, compare_tensors, differing_values
 from hub.statistics._threads import in_order
 from hub.verdicts._facts_diff import FactDifference, compare_facts
 
@@ -35,7 +36,8 @@ class Side:
 class TensorDifference:
     """How one tensor compares. `first` is the first value that differs: its flat index, a's value, b's value.
 
-    `max_abs`, `rmse` and `cosine` are None where nothing could be compared.
+    `values` are the first ones that differ, likewise, as many as asked for. `max_abs`, `rmse` and `cosine` are None
+    where nothing could be compared.
     """
 
     name: str
@@ -51,6 +53,7 @@ class TensorDifference:
     new_inf: int = 0
     lost: int = 0
     first: tuple[int, float, float] | None = None
+    values: tuple[tuple[int, float, float], ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -60,7 +63,7 @@ class TensorDifference:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many tensors and values were compared, and how that ended."""
+    """How many tensors and values were compared, and how that ended; `facts_differ` is None when no fact was."""
 
     tensors_a: int
     tensors_b: int
@@ -72,14 +75,15 @@ class Counts:
     differ: int
     only_in_a: int
     only_in_b: int
-    facts_differ: int
+    facts_differ: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class DiffReport:
     """Whether two models are equal, and every difference.
 
-    `tensors` holds those that differ, as many as asked for; `omitted` counts the others.
+    `tensors` holds those that differ, or all, as many as asked for; `omitted` counts the others. `facts` is None when
+    tensors alone were compared.
     """
 
     a: Path
@@ -90,7 +94,7 @@ class DiffReport:
     reason: str
     tolerance: float
     counts: Counts
-    facts: tuple[FactDifference, ...]
+    facts: tuple[FactDifference, ...] | None
     tensors: tuple[TensorDifference, ...]
     omitted: int
 
@@ -102,9 +106,15 @@ def diff(
     tolerance: float = 0.0,
     pattern: str | None = None,
     limit: int | None = None,
+    facts: bool = True,
+    every: bool = False,
+    values: int = 0,
     progress: Progress | None = None,
 ) -> DiffReport:
     """Compare the models at `a` and `b`. With `pattern`, only tensors that match; `limit` shortens the list only.
+
+    Without `facts`, tensors alone. `every` lists equal tensors as well; `values` is how many values that differ to show
+    of each.
 
     `tolerance` is the largest absolute difference of a value that still counts as equal; a NaN or Inf that only one
     side has never does. Comparing nothing is a difference.
@@ -113,16 +123,17 @@ def diff(
     pairs = [p for p in _pairs(model_a, model_b) if pattern is None or matches(p[0], pattern)]
     if pattern is not None and not pairs:
         raise UsageError(f"--filter {pattern!r} matches no tensor of either model")
-    work = in_order(lambda pair: _compared(pair, tolerance), pairs, _nbytes, progress or Silent(), "compare")
+    work = in_order(lambda pair: _compared(pair, tolerance, values), pairs, _nbytes, progress or Silent(), "compare")
     results = [result for _, result in work]
-    facts = compare_facts(model_a, model_b, format_a.name if format_a.name == format_b.name else None)
-    counts = _counts(model_a, model_b, results, facts)
-    unequal = [r for r, _ in results if not r.equal]
-    shown = unequal if limit is None else unequal[:limit]
+    same_format = format_a.name if format_a.name == format_b.name else None
+    said = tuple(compare_facts(model_a, model_b, same_format)) if facts else None
+    counts = _counts(model_a, model_b, results, said)
+    wanted = [r for r, _ in results if every or not r.equal]
+    shown = wanted if limit is None else wanted[:limit]
     reason = _reason(counts)
     return DiffReport(
         a, b, format_a.name, format_b.name, not reason, reason or "equal", tolerance,
-        counts, tuple(facts), tuple(shown), len(unequal) - len(shown),
+        counts, said, tuple(shown), len(wanted) - len(shown),
     )  # fmt: skip
 
 
@@ -139,15 +150,15 @@ def _nbytes(pair: Pair) -> int:
     return a.nbytes + b.nbytes if a and b else 0
 
 
-def _compared(pair: Pair, tolerance: float) -> tuple[TensorDifference, int]:
-    """How the two compare, and how many values that took."""
+def _compared(pair: Pair, tolerance: float, values: int) -> tuple[TensorDifference, int]:
+    """How the two compare, with the first `values` that differ, and how many values that took."""
     name, a, b = pair
     if a is None or b is None:
         return TensorDifference(name, "only in b" if a is None else "only in a", "", _side(a), _side(b)), 0
     seen = compare_tensors(a, b)
     verdict: Verdict = "within tolerance" if tolerance and _tolerable(seen, tolerance) else seen.verdict
     known = seen.compared > 0
-    return TensorDifference(
+    found = TensorDifference(
         name,
         verdict,
         seen.detail,
@@ -161,7 +172,10 @@ def _compared(pair: Pair, tolerance: float) -> tuple[TensorDifference, int]:
         seen.new_inf,
         seen.lost,
         seen.first,
-    ), seen.compared
+    )
+    if values and seen.different:
+        found = replace(found, values=tuple(islice(differing_values(a, b), values)))
+    return found, seen.compared
 
 
 def _side(tensor: Tensor | None) -> Side | None:
@@ -173,7 +187,9 @@ def _tolerable(seen: Comparison, tolerance: float) -> bool:
     return seen.verdict == "differs" and not spoiled and seen.max_abs <= tolerance
 
 
-def _counts(a: Model, b: Model, results: Iterable[tuple[TensorDifference, int]], facts: list[FactDifference]) -> Counts:
+def _counts(
+    a: Model, b: Model, results: Iterable[tuple[TensorDifference, int]], facts: Iterable[FactDifference] | None
+) -> Counts:
     verdicts = [r.verdict for r, _ in results]
     alone = verdicts.count("only in a"), verdicts.count("only in b")
     return Counts(
@@ -187,7 +203,7 @@ def _counts(a: Model, b: Model, results: Iterable[tuple[TensorDifference, int]],
         differ=sum(verdicts.count(v) for v in ("differs", "shape", "kind")),
         only_in_a=alone[0],
         only_in_b=alone[1],
-        facts_differ=sum(f.counts for f in facts),
+        facts_differ=None if facts is None else sum(f.counts for f in facts),
     )
 
 

@@ -41,7 +41,8 @@ def install(site: Path, distribution: str, *lines: str) -> None:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "site"
-    install(folder, "strange-a", "greet = stranger:greet", "group = stranger:group", "broken = nowhere:x")
+    install(folder, "strange-a", "greet = stranger:greet", "group = stranger:group", "broken = nowhere:x",
+            "rosetta.greet = stranger:greet")  # fmt: skip
     (folder / "stranger.py").write_text(MODULE)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
@@ -64,6 +65,16 @@ def test_a_command_of_a_package_is_listed_behind_ours_and_runs() -> None:
 def test_a_group_of_commands_is_one_command() -> None:
     assert run("group", "one").stdout == "one\n"
     assert "The second." in run("group", "--help").stdout
+
+
+@pytest.mark.usefixtures("site")
+def test_a_command_with_a_dot_belongs_to_a_group_of_ours() -> None:
+    assert "rosetta.greet" not in run("--help").stdout
+    listed = run("rosetta", "--help").stdout
+    assert listed.index("  convert ") < listed.index("  greet ") < listed.index("Say hello.")
+    done = run("rosetta", "greet", "you")
+    assert (done.returncode, done.stdout) == (1, "hello you\n")
+    assert run("rosetta.greet", "you").returncode == 2
 
 
 @pytest.mark.usefixtures("site")
@@ -102,6 +113,13 @@ def test_a_command_that_a_known_package_would_bring_names_it(monkeypatch: pytest
         assert done.stderr == (
             f"hub: error: the command {name} comes with the package hub-runtime; hub runtime install adds it\n"
         )
+
+
+def test_a_command_of_a_group_that_a_known_package_would_bring_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_DISABLE_PLUGINS", "hub-runtime")
+    done = run("rosetta", "compare-inference", "a.gguf", "b.apr")
+    assert done.returncode == 2
+    assert "the command rosetta compare-inference comes with the package hub-runtime" in done.stderr
 
 
 def test_the_install_of_the_runtime_shows_its_steps() -> None:

@@ -194,7 +194,7 @@ def test_an_edited_configuration_is_named_by_key(tiny_gguf: Path, tmp_path: Path
     edit_json(folder / "config.json", rope_theta=5e5, transformers_version="9")
     found = compare(manifest(tiny_gguf), folder)
     assert [(d.kind, d.name, d.detail) for d in found.departures] == [
-        ("config", "rope_theta", "10000 when signed, 500000.0 here")
+        ("config", "rope_theta", "was 10000, is 500000.0")
     ]
     assert any("transformers_version" in r for r in found.remarks)
 

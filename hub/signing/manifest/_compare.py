@@ -96,7 +96,7 @@ def _compared(wanted: Manifest, path: Path, budget: Budget, progress: Progress |
     departures += [*_of_ties(wanted, entries, ties), *map(_of_fact, (f for f in facts if f.counts))]
     agreed = [name for name, departure in judged.items() if departure is None]
     same = sum(entries[name].sha256 == digests[name] for name in agreed)
-    remarks = tuple(f"{f.section}.{f.key}: {_said(f.a)} when signed, {_said(f.b)} here" for f in facts if not f.counts)
+    remarks = tuple(f"{f.section}.{f.key}: was {_said(f.a)}, is {_said(f.b)}" for f in facts if not f.counts)
     return Against(path, found.name, len(judged), same, len(agreed) - same, tuple(departures), remarks)
 
 
@@ -118,13 +118,11 @@ def _judged(
 
 def _departure(signed: Entry, tensor: Tensor, found: str, budget: Budget) -> Departure | None:
     if signed.shape != tensor.shape:
-        return Departure("shape", tensor.name, f"{list(signed.shape)} when signed, {list(tensor.shape)} here")
+        return Departure("shape", tensor.name, f"was {list(signed.shape)}, is {list(tensor.shape)}")
     if signed.encoding == tensor.encoding.name:
-        return (
-            None if signed.sha256 == found else Departure("differs", tensor.name, "its bytes are not the signed ones")
-        )
+        return None if signed.sha256 == found else Departure("differs", tensor.name, "its bytes are others")
     problem = _not_equal(signed, tensor, budget)
-    said = f"{signed.encoding} when signed, {tensor.encoding} here: {problem}"
+    said = f"was {signed.encoding}, is {tensor.encoding}: {problem}"
     return Departure("encoding", tensor.name, said) if problem else None
 
 
@@ -142,7 +140,7 @@ def _not_equal(signed: Entry, tensor: Tensor, budget: Budget) -> str:
         equal = digest(back, Copier(budget, Silent())) == sha256 and _exact(tensor, back, wanted)
     except HubError as error:
         return error.message
-    return "" if equal else "its values are not the signed ones"
+    return "" if equal else "its values are others"
 
 
 def _exact(tensor: Tensor, back: Tensor, wanted: Encoding) -> bool:
@@ -158,24 +156,24 @@ def _moved(
         e = entries[name]
         renamed = next((n for n, key in added.items() if key == (e.encoding, e.shape, e.sha256)), None)
         if renamed is None:
-            yield Departure("removed", name, "was signed and is not here")
+            yield Departure("removed", name, "is gone")
         else:
             del added[renamed]
-            yield Departure("renamed", name, f"is called {renamed!r} here")
+            yield Departure("renamed", name, f"is called {renamed!r}")
     for name in sorted(added):
-        yield Departure("added", name, "is here and was not signed")
+        yield Departure("added", name, "is new")
 
 
 def _of_ties(wanted: Manifest, entries: Mapping[str, Entry], ties: Mapping[str, str]) -> Iterator[Departure]:
     """Ties of one side that are neither a tie nor a tensor of the other."""
     for alias in sorted(wanted.ties.keys() ^ ties.keys()):
         if alias not in entries:
-            where = "when signed" if alias in wanted.ties else "here"
+            tied = "was" if alias in wanted.ties else "is"
             of = wanted.ties.get(alias) or ties[alias]
-            yield Departure("ties", alias, f"tied to {of!r} {where} only")
+            yield Departure("ties", alias, f"{tied} tied to {of!r}, on one side only")
     for alias in sorted(wanted.ties.keys() & ties.keys()):
         if wanted.ties[alias] != ties[alias]:
-            yield Departure("ties", alias, f"tied to {wanted.ties[alias]!r} when signed, to {ties[alias]!r} here")
+            yield Departure("ties", alias, f"was tied to {wanted.ties[alias]!r}, is to {ties[alias]!r}")
 
 
 def _tokenizer(wanted: Manifest, tokenizer: Any) -> Iterator[FactDifference]:
@@ -194,7 +192,7 @@ def _digest_of(part: Any) -> Any:
 
 def _of_fact(fact: FactDifference) -> Departure:
     kind: Kind = "config" if fact.section == "config" else "tokenizer"
-    return Departure(kind, fact.key, f"{_said(fact.a)} when signed, {_said(fact.b)} here")
+    return Departure(kind, fact.key, f"was {_said(fact.a)}, is {_said(fact.b)}")
 
 
 def _said(value: Any) -> str:
