@@ -22,10 +22,10 @@ from hub_runtime.engine._generation import (
     Request,
     Token,
 )
-from hub_runtime.engine._grammar import gbnf_of_schema
 from hub_runtime.engine._library import LOG, Log, library
 from hub_runtime.engine._model import Adapter, LoadedModel, load
 from hub_runtime.engine._sampler import Sampler, log_probabilities
+from hub_runtime.engine._schema import gbnf_of_schema
 from hub_runtime.engine._settings import Settings
 from hub_runtime.engine._slots import Slots, best, generate, generate_all
 from hub_runtime.engine._stream import TextStream
