@@ -64,7 +64,9 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
         "hub_runtime",
         "hub_sources",
         "hub_deploy",
+        "hub_registry",
         "huggingface_hub",
+        "oras",
         "torch",
     }
     for path in (ROOT / "hub").rglob("*.py"):
@@ -73,7 +75,7 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
 
 def test_plugins_know_the_hub_and_not_each_other() -> None:
     for source in (ROOT / "plugins").glob("*/src/*"):
-        names = ("gguf", "safetensors", "apr", "runtime", "sources", "deploy")
+        names = ("gguf", "safetensors", "apr", "runtime", "sources", "deploy", "registry")
         others = {f"hub_{name}" for name in names} - {source.name}
         for path in source.rglob("*.py"):
             assert others.isdisjoint(name.split(".")[0] for name in imports(path)), path

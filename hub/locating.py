@@ -1,0 +1,48 @@
+"""A name in place of a path: what a user writes where a model is wanted, and the path that it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from hub.errors import PluginError, UsageError
+from hub.events import blamed
+from hub.plugins import registry
+
+
+@runtime_checkable
+class Locates(Protocol):
+    """A source (`hub.interface.Source`) that keeps models on this machine under names; optional."""
+
+    name: str
+
+    def locate(self, name: str) -> Path | None:
+        """The path of the model called `name`, with its files as readers expect them; None when it knows none.
+
+        `HubError` where the name is one of its own and leads nowhere, or what it leads to is damaged.
+        """
+        ...
+
+
+def located(text: str | Path) -> Path:
+    """The path that `text` means: itself where something lies there, else that of the model which a source names so.
+
+    A path from the root, or from "." or "~" on, is no name. `UsageError` when it is neither, `PluginError` when two
+    sources know the name.
+    """
+    path = Path(text)
+    if path.exists() or path.is_absolute() or str(text).startswith((".", "~")):
+        return path
+    sources = [one for one in registry().sources.values() if isinstance(one, Locates)]
+    found: dict[str, Path] = {}
+    for source in sources:
+        with blamed(registry().plugin_of("sources", source.name), f"locating {text}"):
+            answer = source.locate(str(text))
+        if answer is not None:
+            found[source.name] = answer
+    if len(found) > 1:
+        raise PluginError(f"is a name in {' and in '.join(sorted(found))}", file=text)
+    if not found and sources:
+        names = " or ".join(sorted(source.name for source in sources))
+        raise UsageError(f"no such file or folder, and no model of that name in the {names}", file=text)
+    return next(iter(found.values()), path)

@@ -1,0 +1,56 @@
+"""What hub-registry brings to the hub. Every command loads this module, so all else is imported when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from hub.interface import Seal, Source, Use
+
+
+class _Registry:
+    """oci:// addresses of registries, and the names of the store on this disk."""
+
+    name = "registry"
+    schemes: tuple[str, ...] = ("oci",)
+
+    def fetch(self, address: str, into: Path) -> Path:
+        """The model at oci://HOST/REPO:TAG[#FORMAT], every byte compared with the digests of its manifest."""
+        from hub.pipeline import Silent
+        from hub_registry._exchange import fetched
+        from hub_registry._names import address as parsed
+
+        return fetched(parsed(address), into, Silent())
+
+    def locate(self, name: str) -> Path | None:
+        """The path of the model ORG/MODEL[:TAG][#FORMAT] of the store; None when there is none."""
+        from hub_registry._names import read
+
+        if read(name) is None:
+            return None
+        from hub_registry._resolve import located
+
+        return located(name)
+
+
+@hookimpl
+def hub_provides() -> Sequence[Source]:
+    """The source."""
+    return (_Registry(),)
+
+
+@hookimpl
+def hub_before_load(path: Path, use: Use) -> Seal | None:
+    """Refuse to sign what lies in the store: the signature would be in no manifest."""
+    if use == "sign":
+        from hub.errors import UsageError
+        from hub_registry._store import usual_root
+
+        if path.resolve().is_relative_to(usual_root().resolve()):
+            raise UsageError("lies in the registry, where nothing is changed", file=path,
+                             hint="sign the model where it came from, then hub registry add")  # fmt: skip
+    return None
