@@ -33,16 +33,25 @@ def located(text: str | Path) -> Path:
     path = Path(text)
     if path.exists() or path.is_absolute() or str(text).startswith((".", "~")):
         return path
-    sources = [one for one in registry().sources.values() if isinstance(one, Locates)]
+    found = named(str(text))
+    if found is None and (sources := _sources()):
+        names = " or ".join(sorted(source.name for source in sources))
+        raise UsageError(f"no such file or folder, and no model of that name in the {names}", file=text)
+    return found or path
+
+
+def named(name: str) -> Path | None:
+    """The path of the model that a source keeps under `name`; None when none does, `PluginError` when two do."""
     found: dict[str, Path] = {}
-    for source in sources:
-        with blamed(registry().plugin_of("sources", source.name), f"locating {text}"):
-            answer = source.locate(str(text))
+    for source in _sources():
+        with blamed(registry().plugin_of("sources", source.name), f"locating {name}"):
+            answer = source.locate(name)
         if answer is not None:
             found[source.name] = answer
     if len(found) > 1:
-        raise PluginError(f"is a name in {' and in '.join(sorted(found))}", file=text)
-    if not found and sources:
-        names = " or ".join(sorted(source.name for source in sources))
-        raise UsageError(f"no such file or folder, and no model of that name in the {names}", file=text)
-    return next(iter(found.values()), path)
+        raise PluginError(f"is a name in {' and in '.join(sorted(found))}", file=name)
+    return next(iter(found.values()), None)
+
+
+def _sources() -> list[Locates]:
+    return [one for one in registry().sources.values() if isinstance(one, Locates)]

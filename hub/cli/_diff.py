@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import _output as out
-from hub.cli._arguments import Filter, Json
+from hub.cli._arguments import Filter, Json, model_path
 
 if TYPE_CHECKING:
     from hub.verdicts import DiffReport, TensorDifference
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A model file, or a folder with a model.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The model to compare it with, in any format.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="A model: a file, a folder, or a name.", parser=model_path)],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="The one to compare it with, in any format.", parser=model_path)
+    ],
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0.0, metavar="X", help="Values that differ by X at most are equal.")
     ] = 0.0,

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from hub.errors import UsageError
+from hub.locating import named
 from hub.signing import usual_signature
 from hub_sources._digests import copy
 from hub_sources._shards import shards
@@ -43,13 +44,15 @@ def check_wish(address: str, wish: Wish) -> None:
 
 
 def local_path(address: str) -> Path:
-    """The path that a file:// address or a path says; `UsageError` for another machine's, and where nothing is."""
+    """The path that a file:// address, a path or a name says; `UsageError` for another machine's, and for none."""
     path = Path(address)
     if address.lower().startswith("file:"):
         parts = urlsplit(address)
         if parts.netloc not in {"", "localhost"}:
             raise UsageError("is on another machine; file:///PATH was expected", file=address)
         path = Path(unquote(parts.path))
+    elif not path.exists():
+        path = named(address) or path
     if not path.exists():
         raise UsageError("no such file or folder", file=path, hint="hf://ORG/REPO is one on the Hugging Face Hub")
     return path

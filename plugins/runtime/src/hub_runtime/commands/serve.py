@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli import model_path
 from hub_runtime.commands import options as o
 
 
@@ -62,8 +63,17 @@ def serve(
     """
     if models and models[0] == "run" and not Path("run").exists():  # as `apr` spells it
         models = models[1:]
+    models = models and [_placed(model) for model in models]
     flags = {name: value for name, value in locals().items() if name != "config"}
     from hub_runtime.server import config_of
     from hub_runtime.server import serve as run
 
     return run(config_of(flags, config))
+
+
+def _placed(model: str) -> str:
+    """[NAME=]MODEL with the path that MODEL means."""
+    name, equals, path = model.partition("=")
+    if not equals or Path(model).exists():
+        return str(model_path(model))
+    return f"{name}={model_path(path)}"
