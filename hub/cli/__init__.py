@@ -5,7 +5,7 @@ Commands of plugins print with the same functions: `emit` the JSON document, `sa
 """
 
 from hub.cli._app import COMMANDS, main
-from hub.cli._arguments import Json, ModelPath
+from hub.cli._arguments import Json, ModelPath, model_path
 from hub.cli._convert import nbytes
 from hub.cli._groups import takes
 from hub.cli._output import clean, document, emit, pairs, say, table
@@ -19,6 +19,7 @@ __all__ = [
     "document",
     "emit",
     "main",
+    "model_path",
     "nbytes",
     "pairs",
     "progress_bar",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli._arguments import model_path
 from hub.cli._groups import takes
 from hub.cli._output import emit, say, table
 from hub.errors import UsageError
@@ -113,7 +114,7 @@ class Signed:
 
 @takes
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="Model to read: a file or a folder.")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="A model: file, folder or name.", parser=model_path)],
     target: Annotated[Path, typer.Argument(metavar="DST", help="Where to write; its extension says the format.")],
     wanted: Wanted,
     work: Work,

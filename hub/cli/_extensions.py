@@ -25,8 +25,11 @@ ELSEWHERE = dict.fromkeys(
     ("run", "chat", "serve", "embed", "bench", "showcase", "profile", "trace", "compare", "perplexity", "cache"),
     "hub-runtime",
 ) | dict.fromkeys(("import", "pull", "publish"), "hub-sources")
-ELSEWHERE |= {"rosetta.compare-inference": "hub-runtime", "report": "hub-runtime"}
-_INSTALL = {"hub-runtime": "hub runtime install adds it", "hub-sources": "pip install hub-sources adds it"}
+ELSEWHERE |= {"rosetta.compare-inference": "hub-runtime", "report": "hub-runtime", "registry": "hub-registry"}
+_INSTALL = {
+    "hub-registry": "pip install hub-registry adds it", "hub-runtime": "hub runtime install adds it",
+    "hub-sources": "pip install hub-sources adds it",
+}  # fmt: skip
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import say, table
+from hub.cli import model_path, say, table
 from hub.errors import UsageError
 from hub_runtime.commands import options as o
 from hub_runtime.commands import reporting as r
@@ -23,7 +23,10 @@ _REQUIRED = ("tokens", "first-token")
 
 @o.takes
 def compare(
-    models: Annotated[list[Path], typer.Argument(metavar="A B [C...]", help="Models; all are held against the first.")],
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="A B [C...]", help="Models; all are held against the first.", parser=model_path),
+    ],
     *,
     prompts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Prompts: one a line, or JSON lines with a prompt.")
