@@ -129,6 +129,7 @@ class Options:
     `compression`: a codec's name, for formats that pack. `pre`: the pre-tokenizer, when the source does not say.
     `overwrite`: files at the target may be replaced. `folder`: the target is a folder, for formats that have both.
     `recipe`: the mixture that the encodings were chosen by (`hub.recipes`), for formats that write its name down.
+    `target`: the place where the model is to run (`hub.targets`), for formats that can hold what is needed there.
     """
 
     shard_size: int | None = None
@@ -138,6 +139,7 @@ class Options:
     overwrite: bool = False
     folder: bool = False
     recipe: str | None = None
+    target: str | None = None
 
 
 Placement: TypeAlias = tuple[int, Tensor]

@@ -55,6 +55,12 @@ class Wanted:
     portable: Annotated[bool, typer.Option("--portable", help="Only encodings the format's own programs run.")] = False
     compression: Annotated[str | None, typer.Option(metavar="lz4|zstd", help="Pack the tensors.")] = None
     shard_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Write shards of at most this size.")] = None
+    place: Annotated[
+        str | None, typer.Option("--target", metavar="wasm", help="Make DST such that it runs there: in a web page.")
+    ] = None
+    optimize_size: Annotated[
+        bool, typer.Option("--optimize-size", help="With --target: wide matrices in the smallest sensible encodings.")
+    ] = False
     pre: Annotated[str | None, typer.Option(metavar="NAME", help="Pre-tokenizer, when the source names none.")] = None
     assume: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="State a missing hyper-parameter (repeatable).")
@@ -71,7 +77,12 @@ class Wanted:
         if size is not None and size < 1:
             raise UsageError("--shard-size must be at least one byte")
         return Options(
-            shard_size=size, portable=self.portable, compression=self.compression, pre=self.pre, overwrite=force
+            shard_size=size,
+            portable=self.portable,
+            compression=self.compression,
+            pre=self.pre,
+            overwrite=force,
+            target=self.place,
         )
 
 
@@ -160,6 +171,7 @@ def _request(source: Path, target: Path, wanted: Wanted, work: Work) -> Request:
         budget=default_budget(work.jobs, nbytes(work.memory, "--memory")),
         executor=work.executor,
         resume=work.resume,
+        optimize_size=wanted.optimize_size,
     )
 
 

@@ -11,6 +11,7 @@ from hub.errors import UsageError
 from hub.interface import Plan, PlannedTensor
 from hub.ir import ENCODINGS, Encoding, Model, Tensor
 from hub.recipes import RECIPES, WEIGHED, Choice, Importance, Recipe, choose
+from hub.targets import DeploymentTarget
 
 KEPT = "kept "  # how the reason for a tensor begins that a rule cannot encode
 EVERY = "*"  # the pattern that means every matrix
@@ -26,12 +27,14 @@ class Rule:
     """Encode tensors whose canonical name holds `pattern`, or matches it as a glob, as `encoding`.
 
     Without a pattern, or with "*", it means every matrix of numbers; vectors (norms, biases) keep what they have. With
-    a `recipe`, what each matrix gets is what that says, and `encoding` what most get.
+    a `recipe`, what each matrix gets is what that says, and `encoding` what most get; with `wide`, only matrices that
+    take so many bits a value at least, and only where that makes them smaller (`--optimize-size`).
     """
 
     encoding: Encoding
     pattern: str | None = None
     recipe: Recipe | None = None
+    wide: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Rule:
@@ -52,10 +55,21 @@ class Rule:
             raise UsageError(f"--encode: {name!r} is not an encoding that can be written", hint=hint)
         return cls(encoding, pattern or None)
 
+    @classmethod
+    def smallest(cls, target: DeploymentTarget) -> Rule:
+        """The rule of `--optimize-size`: the target's recipe, for matrices that are wide enough to gain by it."""
+        recipe = RECIPES[target.smallest]
+        return cls(ENCODINGS[recipe.default], None, recipe, target.wide)
+
     @property
     def name(self) -> str:
         """What the user called it."""
         return self.recipe.name if self.recipe else self.encoding.name.lower()
+
+    @property
+    def flag(self) -> str:
+        """The flag that the user gave."""
+        return f"--encode {self.name}" if self.wide is None else "--optimize-size"
 
     def wants(self, tensor: Tensor) -> bool:
         """True when the rule speaks of this tensor."""
@@ -66,8 +80,14 @@ class Rule:
     def choices(self, model: Model, imatrix: bool) -> dict[str, Choice]:
         """What the rule makes of each tensor it speaks of."""
         if self.recipe is not None:
-            return choose(self.recipe, model, imatrix)
+            chosen = choose(self.recipe, model, imatrix)
+            return {name: choice for name, choice in chosen.items() if self._gains(model.tensors[name], choice)}
         return {name: Choice(self.encoding) for name, tensor in model.tensors.items() if self.wants(tensor)}
+
+    def _gains(self, tensor: Tensor, choice: Choice) -> bool:
+        if self.wide is None:
+            return True
+        return 8 * tensor.nbytes >= self.wide * tensor.size and choice.encoding.size(tensor.shape) < tensor.nbytes
 
 
 def encoded(
@@ -95,7 +115,7 @@ def encoded(
         if encoding.name in WEIGHED:
             weighed[name] = weight is not None
         tensors[name] = codecs.recode(tensor, encoding, weight)
-        reasons[name] = f"--encode {rule.name}{f': {choice.reason}' if choice.reason else ''}"
+        reasons[name] = f"{rule.flag}{f': {choice.reason}' if choice.reason else ''}"
     _check_used(rules, used)
     return replace(model, tensors=tensors), reasons, _weighed(importance, weighed)
 
@@ -107,6 +127,9 @@ def _columns(tensor: Tensor, rule: Rule) -> int:
 
 def _check_used(rules: Sequence[Rule], used: set[Rule]) -> None:
     for rule in rules:
+        if rule not in used and rule.wide is not None:
+            why = f"no matrix takes {rule.wide:g} bits a value or more, and fewer in {rule.name}"
+            raise UsageError(f"--optimize-size has no effect: {why}")
         if rule not in used:
             where = f" matching {rule.pattern!r}" if rule.pattern else ""
             raise UsageError(f"--encode {rule.name} changes nothing: no other tensor{where} to encode")
@@ -140,7 +163,7 @@ def check_effect(rules: Sequence[Rule], before: Model, wanted: Model, plan: Plan
         if not any(_as_wanted(p, wanted) or _carried(p, wanted) for p in written):
             instead = " and ".join(sorted({p.tensor.encoding.name for p in written}))
             why = f"{plan.format} writes {instead} there" if instead else "no row is made of whole blocks"
-            raise UsageError(f"--encode {rule.name} has no effect: {why}")
+            raise UsageError(f"{rule.flag} has no effect: {why}")
 
 
 def _as_wanted(planned: PlannedTensor, wanted: Model) -> bool:

@@ -22,6 +22,7 @@ from hub.pipeline._encode import Rule, check_effect, encoded
 from hub.pipeline._facts import check_facts
 from hub.plugins import extension, registry
 from hub.recipes import read_importance
+from hub.targets import named
 
 T = TypeVar("T")
 
@@ -32,7 +33,8 @@ class Request:
 
     `source` is a path, or a model that is in memory already: `from_` and `assume` are for paths alone. `executor` names
     who writes the tensors ("process", "dask://HOST:PORT"; threads of this process without it). With `resume` what is
-    whole is kept when the conversion breaks, and the next one with `resume` goes on from there.
+    whole is kept when the conversion breaks, and the next one with `resume` goes on from there. `optimize_size` is for
+    an `options.target`: what is wide gets the smallest encodings that are sensible there.
     """
 
     source: Path | Model
@@ -50,6 +52,7 @@ class Request:
     budget: Budget = field(default_factory=default_budget)
     executor: str | None = None
     resume: bool = False
+    optimize_size: bool = False
 
     @property
     def path(self) -> Path | None:
@@ -86,7 +89,7 @@ def prepare(request: Request, target: Format) -> Prepared:
     model = _told(opened, request.options.pre)
     if source is not target:
         check_facts(model)
-    rules = [Rule.parse(text) for text in request.encode]
+    rules = _rules(request)
     importance = None if request.imatrix is None else read_importance(request.imatrix)
     wanted, reasons, said = encoded(model, rules, importance)
     options = replace(request.options, recipe=next((r.name for r in reversed(rules) if r.recipe), None))
@@ -94,6 +97,17 @@ def prepare(request: Request, target: Format) -> Prepared:
     check_effect(rules, model, wanted, plan)
     _check_mapped(plan, model, source, request)
     return Prepared(source, target, model, plan, options, reasons, said)
+
+
+def _rules(request: Request) -> list[Rule]:
+    """The rules that the request states; `UsageError` for an `--optimize-size` that says nothing, or another thing."""
+    if not request.optimize_size:
+        return [Rule.parse(text) for text in request.encode]
+    if request.options.target is None:
+        raise UsageError("--optimize-size has no effect without --target: it takes the encodings that are best there")
+    if request.encode:
+        raise UsageError("--optimize-size and --encode both say the encodings", hint="give one of them")
+    return [Rule.smallest(named(request.options.target))]
 
 
 def _opened(request: Request) -> tuple[Format | None, Model]:
@@ -145,7 +159,10 @@ def check_options(target: Format, options: Options) -> None:
         "portable": ("--portable", options.portable),
         "compression": ("--compression", options.compression is not None),
         "pre": ("--pre", options.pre is not None),
+        "target": ("--target", options.target is not None),
     }
+    if options.target is not None:
+        named(options.target)
     for name, (flag, given) in flags.items():
         if given and name not in target.supports:
             raise UsageError(f"{flag} has no effect on {target.name}")

@@ -79,7 +79,7 @@ def test_a_dry_run_says_everything_and_writes_nothing(tiny_gguf: Path, tmp_path:
     [
         ("--portable", Options(portable=True), "out.gguf"),
         ("--compression", Options(compression="zstd"), "out.safetensors"),
-        ("--pre", Options(pre="qwen2"), "out.apr"),
+        ("--target", Options(target="wasm"), "out.gguf"),
     ],
 )
 def test_a_flag_that_the_target_knows_nothing_of_is_an_error(

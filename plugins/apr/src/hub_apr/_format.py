@@ -25,7 +25,7 @@ class APR(BaseFormat):
     magic = (Magic(b"APR\0"), Magic(b"APRN"), Magic(b"APR1"), Magic(b"APR2"), Magic(b"{"))
     capabilities = Capabilities(encodings=frozenset(ENCODINGS), shards=True)
     drops: frozenset[str] = frozenset()
-    supports = frozenset({"shard_size", "portable", "compression"})
+    supports = frozenset({"shard_size", "portable", "compression", "pre", "target"})
     alignment = 64  # ALIGNMENT of hub_apr.container, which takes long to import
 
     def sniff(self, path: Path, head: bytes) -> bool:

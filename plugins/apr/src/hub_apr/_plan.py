@@ -12,8 +12,10 @@ from hub.codecs import shift
 from hub.errors import UsageError
 from hub.interface import Fact, Options, Plan, PlannedTensor
 from hub.ir import Model, Tensor
+from hub.targets import DeploymentTarget
 from hub_apr import _blocks
 from hub_apr._hyperparameters import hyperparameters
+from hub_apr._in_page import check_page, check_place
 from hub_apr._layout import CARRIED, WIDENED, encodings_block, fits, lay, recoded_by_portable, recorded
 from hub_apr._packing import CHUNK, CODECS, compressor, planes_of, split
 from hub_apr._runs import missing
@@ -32,7 +34,7 @@ _WORTH = 0.97  # of the raw size that a sample must shrink to
 class Document:
     """What the writer needs beside the tensors: metadata, header flags, names that share another tensor's bytes.
 
-    `packed`: tensors to pack with `codec`, and the byte planes each is split into.
+    `packed`: tensors to pack with `codec`, and the byte planes each is split into. `place`: where the model is to run.
     """
 
     metadata: Mapping[str, Any]
@@ -40,10 +42,14 @@ class Document:
     aliases: Mapping[str, str]
     codec: str | None
     packed: Mapping[str, int]
+    place: DeploymentTarget | None = None
 
 
 def make_plan(model: Model, options: Options) -> Plan:
     """The plan; see `hub.interface.Plan`. `UsageError` for a codec the format does not pack with, or not portably."""
+    place = None if options.target is None else check_place(options)
+    if options.pre is not None and model.tokenizer.get() is None:
+        raise UsageError("--pre has no effect: the model has no tokenizer")
     if options.compression is not None and options.compression not in CODECS:
         raise UsageError(f"--compression takes {' or '.join(CODECS)}, not {options.compression!r}")
     if options.compression is not None and options.portable:
@@ -63,13 +69,15 @@ def make_plan(model: Model, options: Options) -> Plan:
         entries = {p.tensor.name: _packed_entry(p.tensor) for p in planned if p.tensor.name in packed}
         metadata["hub.packed"] = _blocks.pack({"codec": options.compression, "tensors": entries})
     shapes = {name: piece.shape for piece, _ in laid for name in (piece.name, *_others(piece.name, aliases))}
+    if place is not None:
+        check_page(planned, metadata, model.path, place)
     return Plan(
         "apr",
         planned,
         facts=_facts(model),
         unmapped=[name for name in model.tensors if name not in held],
-        notes=[*_notes(planned, aliases, packed, options), *_obstacles(metadata, shapes)],
-        document=Document(metadata, _flags(held, metadata), aliases, options.compression, packed),
+        notes=[*_notes(planned, aliases, packed, options), *_obstacles(metadata, shapes), *_made_for(place)],
+        document=Document(metadata, _flags(held, metadata), aliases, options.compression, packed, place),
     )
 
 
@@ -191,6 +199,11 @@ def _notes(
     elif options.compression:
         notes.append(f"nothing is packed: no tensor would shrink by 3 % with {options.compression}")
     return notes
+
+
+def _made_for(place: DeploymentTarget | None) -> list[str]:
+    """A note on a file that is made for another program than apr."""
+    return [] if place is None else [f"made for {place.title}: the file says how a page turns it into {place.runs}"]
 
 
 def _obstacles(metadata: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

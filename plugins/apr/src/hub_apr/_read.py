@@ -51,7 +51,7 @@ def read_model(path: Path) -> Model:
     metadata = opened[0].metadata
     if "hub.version" not in metadata:
         return foreign_model(opened)
-    return _own_model(opened, metadata, path)
+    return own_model(_stored(opened, metadata, path), metadata, path)
 
 
 def in_order(parts: Sequence[Container]) -> list[tuple[Container, Entry]]:
@@ -70,8 +70,8 @@ def distinct(parts: Sequence[Container]) -> None:
         seen.update(e.name for e in part.entries)
 
 
-def _own_model(parts: Sequence[Container], metadata: Mapping[str, Any], path: Path) -> Model:
-    """The model as it was when this plugin wrote it."""
+def own_model(stored: Sequence[Tensor], metadata: Mapping[str, Any], path: Path) -> Model:
+    """The model as it was when this plugin wrote it: `metadata`, and the tensors as they are `stored` at `path`."""
     if metadata["hub.version"] != _blocks.LAYOUT:
         raise UnsupportedFile(
             f"was written with layout {metadata['hub.version']!r} of the hub keys, {_blocks.LAYOUT} is known", file=path
@@ -79,7 +79,7 @@ def _own_model(parts: Sequence[Container], metadata: Mapping[str, Any], path: Pa
     about = require(_block(metadata, "hub.model", path), _ABOUT, "hub.model", path)
     config, files = _block(metadata, "hub.config", path), _blocks.Files(_block(metadata, "hub.files", path), path)
     ties: dict[str, str] = about["ties"]
-    tensors = _tensors(parts, metadata, path, set(about["aliases"]))
+    tensors = _tensors([t for t in stored if t.name not in about["aliases"]], metadata, path)
     nowhere = [alias for alias, name in ties.items() if name not in tensors]
     if nowhere:
         raise DamagedFile("metadata 'hub.model' ties it to a tensor that is not there", file=path, tensor=nowhere[0])
@@ -104,22 +104,25 @@ def _block(metadata: Mapping[str, Any], key: str, path: Path) -> Mapping[str, An
     return value
 
 
-def _tensors(
-    parts: Sequence[Container], metadata: Mapping[str, Any], path: Path, hidden: set[str]
-) -> dict[str, Tensor]:
-    encodings = parse_encodings(_block(metadata, "hub.encodings", path), path)
+def _stored(parts: Sequence[Container], metadata: Mapping[str, Any], path: Path) -> list[Tensor]:
+    """The tensors of the index in the order of their data, unpacked."""
     packed = _block(metadata, "hub.packed", path)
     table, cache = _packed_table(packed, path), Cache()
+    out = []
+    for part, entry in in_order(parts):
+        tensor = part.tensor(entry)
+        if entry.name in table:
+            tensor = _unpacked(part, tensor, entry, table[entry.name], str(packed["codec"]), cache)
+        out.append(tensor)
+    return out
+
+
+def _tensors(stored: Sequence[Tensor], metadata: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    encodings = parse_encodings(_block(metadata, "hub.encodings", path), path)
     undo = Undo(metadata, path)
     out: dict[str, Tensor] = {}
-    for part, entry in in_order(parts):
-        if entry.name in hidden:
-            continue
-        stored = part.tensor(entry)
-        if entry.name in table:
-            stored = _unpacked(part, stored, entry, table[entry.name], str(packed["codec"]), cache)
-        stored = undo.shift(stored)
-        out[entry.name] = restore(stored, encodings[entry.name], path) if entry.name in encodings else stored
+    for tensor in map(undo.shift, stored):
+        out[tensor.name] = restore(tensor, encodings[tensor.name], path) if tensor.name in encodings else tensor
     return undo.join(out)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from hub.interface import Options, Placement, Plan, Sink
 from hub.ir import Tensor
+from hub_apr._in_page import page_block
 from hub_apr._packing import CODECS, pack_chunks, pack_table, table_size
 from hub_apr._plan import Document
 from hub_apr._shards import Shard, manifest, manifest_name, shard_name
@@ -26,6 +25,7 @@ from hub_apr.container import (
     Header,
     crc32,
     pack_index,
+    pack_metadata,
     up64,
 )
 
@@ -73,7 +73,14 @@ def write_plan(plan: Plan, sink: Sink, options: Options) -> None:
     """Write `plan` into `sink`."""
     document: Document = plan.document
     tensors = [p.tensor for p in plan.tensors]
-    metadata = encode(document.metadata)
+    if document.place is not None:  # one file: the page reads no shards
+        path = sink.create()
+        metadata = pack_metadata(
+            {**document.metadata, **page_block(plan.tensors, document.metadata, path, document.place)}
+        )
+        _write(_Part(tensors, document.aliases, metadata, document.flags, document), path, sink)
+        return
+    metadata = pack_metadata(document.metadata)
     groups = _groups(tensors, options.shard_size, up64(len(metadata)) + _SPARE) if options.shard_size else [tensors]
     if len(groups) == 1:
         _write(_Part(tensors, document.aliases, metadata, document.flags, document), sink.create(), sink)
@@ -82,17 +89,14 @@ def write_plan(plan: Plan, sink: Sink, options: Options) -> None:
     for number, group in enumerate(groups):
         told = {"sharding": {"shard_count": len(groups), "shard_index": number, "total_size": 0, "pattern": None}}
         whole = document.metadata if number == 0 else {"model_type": document.metadata["model_type"]}
-        part = _Part(group, document.aliases, encode({**whole, **told}), document.flags | Flags.SHARDED, document)
+        part = _Part(
+            group, document.aliases, pack_metadata({**whole, **told}), document.flags | Flags.SHARDED, document
+        )
         path = sink.create(shard_name(sink.target, number, len(groups)))
         _write(part, path, sink)
         names = sorted(entry.name for entry in part.entries({}))
         shards.append(Shard(path.name, number, path.stat().st_size, names))
     sink.create(manifest_name(sink.target)).write_text(manifest(shards))
-
-
-def encode(metadata: Mapping[str, Any]) -> bytes:
-    """Compact JSON in UTF-8."""
-    return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _groups(tensors: Sequence[Tensor], largest: int, metadata: int) -> list[list[Tensor]]:

@@ -11,7 +11,7 @@ from hub_apr.container._image import FileImage, Image, MemoryImage
 from hub_apr.container._index import ALIGNMENT, DIMS_LIMIT, NAME_LIMIT, Entry, pack_index, up64
 from hub_apr.container._json import parse_json
 from hub_apr.container._legacy import Legacy
-from hub_apr.container._metadata import ALIASES, KNOWN, field, parse_metadata, repeated, spelled
+from hub_apr.container._metadata import ALIASES, KNOWN, field, pack_metadata, parse_metadata, repeated, spelled
 from hub_apr.container._v1 import V1
 from hub_apr.container._v2 import Container, metadata_bytes, open_container, shared
 
@@ -48,6 +48,7 @@ __all__ = [
     "open_any",
     "open_container",
     "pack_index",
+    "pack_metadata",
     "parse_header",
     "parse_json",
     "parse_metadata",

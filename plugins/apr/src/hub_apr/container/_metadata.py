@@ -141,6 +141,11 @@ def parse_metadata(raw: bytes, path: Path, offset: int, *, typed: bool = True) -
     return value
 
 
+def pack_metadata(metadata: Mapping[str, Any]) -> bytes:
+    """Compact JSON in UTF-8."""
+    return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
 def repeated(raw: bytes) -> list[str]:
     """Keys that the JSON object in `raw`, which `parse_metadata` accepts, holds more than once at its top level."""
     keys: list[str] = []
