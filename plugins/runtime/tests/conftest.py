@@ -55,6 +55,7 @@ def write_tiny(
     causal: bool = True,
     long: str = LONG,
     middle: tuple[int, int, int] | None = None,
+    ctx: int = CTX,
 ) -> Path:
     """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it encodes; `long` is token 260.
 
@@ -72,7 +73,7 @@ def write_tiny(
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(LAYERS)
-    writer.add_context_length(CTX)
+    writer.add_context_length(ctx)
     writer.add_embedding_length(HIDDEN)
     writer.add_feed_forward_length(FFN)
     writer.add_head_count(HEADS)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import re
+import select
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +177,68 @@ def test_ctrl_c_during_an_answer_stops_the_answer_alone(
     assert "(stopped)" in capsys.readouterr().err
     assert [m["role"] for m in talk.messages] == ["user", "assistant"] * 2
     assert len(talk.messages[1]["content"]) < len(talk.messages[3]["content"])
+
+
+def test_an_answer_that_ends_early_says_why(talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
+    typed(talk, "Hi")
+    assert "(--max-tokens reached)" in capsys.readouterr().err
+    talk.max_tokens = None
+    typed(talk, "Go on", "x" * 600)
+    said = capsys.readouterr().err
+    assert "(the context is full; /clear forgets the conversation)" in said
+    assert "the context holds 512 with at least one to generate; /clear forgets the conversation" in said
+
+
+class Terminal:
+    """`hub` on a terminal of its own: what it shows is awaited, what is typed is sent."""
+
+    def __init__(self, *args: object) -> None:
+        import pty
+
+        self._pid, self._fd = pty.fork()
+        if self._pid == 0:
+            os.execv(sys.executable, [sys.executable, "-m", "hub", *map(str, args)])  # noqa: S606  # no shell
+
+    def await_(self, wanted: str) -> str:
+        """What came until `wanted` did."""
+        shown = b""
+        while wanted.encode() not in shown:
+            ready, _, _ = select.select([self._fd], [], [], 60)
+            assert ready, f"{wanted!r} did not come in a minute: {shown!r}"
+            shown += os.read(self._fd, 1024)
+        return shown.decode("utf-8", "replace")
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def end(self) -> int:
+        """The exit code."""
+        with contextlib.suppress(OSError):  # the terminal is gone with the program
+            while os.read(self._fd, 1024):
+                pass
+        os.close(self._fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_ctrl_c_on_a_terminal_stops_the_answer_and_keeps_what_was_computed(
+    make_tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = make_tiny(tmp_path / "endless.gguf", ctx=1 << 17)
+    terminal = Terminal("chat", model, "--temperature", 0, "--ctx", 1 << 17, "--threads", 1)
+    terminal.await_("> ")
+    terminal.type("Hi\r")
+    terminal.await_("Hi\r\n")
+    time.sleep(0.3)  # into the answer, which would go on for minutes
+    terminal.type("\x03")
+    terminal.await_("(stopped)")
+    terminal.await_("> ")
+    terminal.type("/stats\r")
+    held = re.search(r"context: (\d+) of", terminal.await_("positions"))
+    assert held is not None
+    assert int(held[1]) > 5
+    terminal.type("half a line\x03/quit\r")
+    assert terminal.end() == 0
 
 
 def test_commands_work_and_others_are_named(

@@ -122,7 +122,10 @@ def test_a_template_that_refuses_says_how_to_do_without(
         (("x", "--ctx", 2), "the prompt has 4 tokens, the context holds 2"),
         (("x" * 600, "--raw"), "the prompt has 600 tokens, the context holds 512"),
         (("x" * 300, "--raw", "--ctx", 256), "the prompt has 300 tokens, the context holds 256"),
-        (("x", "--grammar", "nowhere.gbnf"), "nowhere.gbnf"),
+        (("x", "--ctx", 4096), "4096 positions are more than the 512 that the model was trained for"),
+        (("x", "--gpu-layers", "some"), "--gpu-layers is a number, all or auto, not 'some'"),
+        (("x", "--repeat-last-n", 3), "--repeat-last-n has no effect without --repeat-penalty"),
+        (("x", "--grammar", "nowhere.gbnf"), "nowhere.gbnf: --grammar: No such file"),
         (("x", "--lora", "nowhere.gguf"), "nowhere.gguf"),
         (("", "--raw"), "empty"),
     ],
@@ -141,10 +144,15 @@ def test_a_gpu_that_is_not_there_is_an_error(hub: Hub, tiny: Path) -> None:
 
     if any(device.kind == "gpu" for device in devices()):
         pytest.skip("there is a GPU here")
-    for flags in (("--gpu",), ("--gpu-layers", 1)):
+    for flags in (("--gpu",), ("--gpu-layers", 1), ("-ngl", "all")):
         ran = hub("run", tiny, "x", *flags)
         assert (ran.code, "no GPU" in ran.err) == (2, True)
     assert hub("run", tiny, "x", "-n", 1, "--no-gpu", "-q").code == 0
+
+
+def test_errors_name_the_file_that_was_given_and_not_what_was_made_of_it(hub: Hub, tiny_apr: Path) -> None:
+    ran = hub("run", tiny_apr, "x", "--ctx", 4096, "--quiet")
+    assert ran.err.startswith(f"hub: error: {tiny_apr}: 4096 positions")
 
 
 def test_a_damaged_file_is_refused_by_hub(hub: Hub, tiny: Path, tmp_path: Path) -> None:
@@ -194,6 +202,7 @@ def test_a_batch_line_that_is_wrong_is_named(hub: Hub, tiny: Path, tmp_path: Pat
 
 
 def test_an_empty_batch_is_an_error(hub: Hub, tiny: Path, tmp_path: Path) -> None:
+    assert "nowhere: the prompts cannot be read" in hub("run", tiny, "--batch", "nowhere").err
     (tmp_path / "prompts.txt").write_text("\n\n")
     assert hub("run", tiny, "--batch", tmp_path / "prompts.txt").code == 2
     (tmp_path / "prompts.txt").write_text("a\n")

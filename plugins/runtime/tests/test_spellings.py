@@ -27,6 +27,9 @@ pytestmark = pytest.mark.usefixtures("llama")
         'run MODEL -p "Hello" -n 8 --context-length 300 --gpu-layers 0',
         'run MODEL -p "Hello" -n8 -t1 -c 300 -ngl 0 --temp 0.5 -s 3 -r END -sys "Be brief."',
         'run MODEL -p "Hello" -n 8 --cpu --json-schema \'{"type": "boolean"}\'',
+        "run MODEL -p Hello -n 8 --repeat-penalty 1.1 --repeat-last-n 16 -ngl auto",
+        'run MODEL -p Hello -n 8 --grammar \'root ::= "yes" | "no"\'',
+        "run MODEL --batch-jsonl PROMPTS -n 2",
         "bench MODEL --warmup 1 --iterations 1 --max-tokens 2 --prompt Hi --json",
         "showcase MODEL --iterations 1 --warmup 1 --output OUT.json -n 2",
         'profile MODEL --prompt "Hello" --max-tokens 2 --iterations 2',
@@ -44,6 +47,7 @@ def test_a_line_runs_as_written(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("/quit\n"))
     monkeypatch.chdir(tmp_path)
+    Path("PROMPTS").write_text('{"prompt": "Hi", "repeat_last_n": 3, "repeat_penalty": 1.2}\n')
     ran = hub(*(str(tiny) if word == "MODEL" else word for word in shlex.split(line)))
     assert ran.code == 0, ran
 

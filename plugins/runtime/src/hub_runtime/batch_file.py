@@ -13,8 +13,8 @@ from hub_runtime.answering import Asked
 # What a JSON line may say beside "prompt", and which types it takes.
 _SETTINGS: dict[str, tuple[type, ...]] = {
     "temperature": (int, float), "top_k": (int,), "top_p": (int, float), "min_p": (int, float), "seed": (int,),
-    "repeat_penalty": (int, float), "presence_penalty": (int, float), "frequency_penalty": (int, float),
-    "grammar": (str,),
+    "repeat_penalty": (int, float), "repeat_last_n": (int,), "presence_penalty": (int, float),
+    "frequency_penalty": (int, float), "grammar": (str,),
 }  # fmt: skip
 
 
@@ -28,6 +28,8 @@ def read_batch(path: Path, common: Asked) -> list[Asked]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise UsageError(f"not UTF-8 at byte {error.start}", file=path) from error
+    except OSError as error:
+        raise UsageError(f"the prompts cannot be read: {error.strerror}", file=path) from error
     asked = [_asked(line, number, common, path) for number, line in enumerate(lines, 1) if line.strip()]
     if not asked:
         raise UsageError("no prompts", file=path)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from hub.errors import UsageError
-from hub_runtime.engine import Generation, LoadedModel, Request, Settings, Slots
+from hub.pipeline import write_whole
+from hub_runtime.engine import Generation, LoadedModel, Request, Settings, Slots, heard_afterwards
 
 SCHEMA = "hub.conversation/1"
 _ROLES = ("system", "user", "assistant")
@@ -95,9 +96,9 @@ class Conversation:
         self.last = generation
         try:
             while generation.finish is None:
-                for _, token in self.slots.step():
-                    if token.text:
-                        yield token.text
+                with heard_afterwards():  # Ctrl-C in the middle of a step would cost all that was computed so far
+                    made = self.slots.step()
+                yield from (token.text for _, token in made if token.text)
         finally:
             self.slots.cancel(generation)
             self.messages.append(Message(role="assistant", content=generation.text.strip()))
@@ -123,11 +124,9 @@ class Conversation:
     def save(self, path: Path) -> None:
         """Write the messages as JSON; a file that exists is not replaced."""
         document = {"schema": SCHEMA, "model": str(self.model.path), "messages": self.messages}
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                json.dump(document, file, ensure_ascii=False, indent=1)
-        except FileExistsError as error:
-            raise UsageError("exists already", file=path) from error
+        if path.exists():
+            raise UsageError("exists already", file=path)
+        write_whole(path, json.dumps(document, ensure_ascii=False, indent=1).encode())
 
     def load(self, path: Path) -> None:
         """Take the messages of a file that `save` wrote; `UsageError` when it holds something else."""

@@ -32,7 +32,7 @@ def layers(gpu: bool | None, count: int | None) -> int | None:
 
     `UsageError` when the two contradict each other.
     """
-    if gpu is not None and count is not None and gpu != (count > 0):
+    if gpu is not None and count is not None and gpu != (count != 0):
         raise UsageError(f"--gpu-layers {count} contradicts --{'gpu' if gpu else 'no-gpu'}")
     return count if count is not None else {None: None, True: -1, False: 0}[gpu]
 
@@ -67,7 +67,7 @@ def load_any(wanted: Wanted, progress: Progress | None = None) -> Loaded:
             with as_gguf(
                 wanted.path, way=wanted.bridge, assume=wanted.assume, pre=wanted.pre, progress=progress
             ) as gguf:  # the mapping outlives the file's name
-                model = load(gguf.path, gpu_layers=wanted.gpu_layers, lora=wanted.lora)
+                model = load(gguf.path, gpu_layers=wanted.gpu_layers, lora=wanted.lora, source=wanted.path)
                 failed.callback(model.close)
         failed.pop_all()
     return Loaded(model, gguf.format, gguf.made, gguf.seconds)

@@ -39,10 +39,25 @@ Ctx: TypeAlias = Annotated[
 Gpu: TypeAlias = Annotated[
     bool | None, typer.Option("--gpu/--no-gpu", " /--cpu", help="Whether to use a GPU; by default when there is one.")
 ]
+
+
+def _layers(text: str) -> int | None:
+    """A number of layers, or one of llama.cpp's words for it."""
+    words = {"all": -1, "auto": None}
+    if text in words:
+        return words[text]
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"--gpu-layers is a number, all or auto, not {text!r}")
+    return int(text)
+
+
 GpuLayers: TypeAlias = Annotated[
     int | None,
-    typer.Option("--gpu-layers", "--n-gpu-layers", "-ngl", min=0, help="How many layers to put on the GPU."),
-]
+    typer.Option(
+        "--gpu-layers", "--n-gpu-layers", "-ngl", metavar="N|all|auto", parser=_layers,
+        help="How many layers to put on the GPU.",
+    ),
+]  # fmt: skip
 Lora: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="FILE[=SCALE]", help="Apply a LoRA adapter in GGUF (repeatable).")
 ]
@@ -76,16 +91,20 @@ MinP: TypeAlias = Annotated[
 Seed: TypeAlias = Annotated[
     int | None, typer.Option("--seed", "-s", help="Repeat a draw; by default each run draws anew.")
 ]
-RepeatPenalty: TypeAlias = Annotated[float, typer.Option(help="Weaken tokens among the last 64; 1 does not.")]
+RepeatPenalty: TypeAlias = Annotated[float, typer.Option(help="Weaken tokens that came up lately; 1 does not.")]
+RepeatLastN: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, help="How many tokens --repeat-penalty looks back on; 64 by default.")
+]
 Stop: TypeAlias = Annotated[
     list[str] | None, typer.Option("--stop", "--reverse-prompt", "-r", help="Stop before this text (repeatable).")
 ]
 Grammar: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--grammar", "--grammar-file", metavar="FILE", help="Keep to a GBNF grammar whose first rule is root."
+        "--grammar", "--grammar-file", metavar="FILE",
+        help="Keep to a GBNF grammar whose first rule is root; a file, or the grammar itself.",
     ),
-]
+]  # fmt: skip
 JsonSchema: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -153,6 +172,7 @@ class Sampling:
     min_p: MinP = None
     seed: Seed = None
     repeat_penalty: RepeatPenalty = 1.0
+    repeat_last_n: RepeatLastN = None
     grammar: Grammar = None
     json_schema: JsonSchema = None
 
@@ -168,24 +188,31 @@ class Sampling:
         if self.temperature == 0 and cuts:
             flag = next(iter(cuts)).replace("_", "-")
             raise UsageError(f"--{flag} has no effect at temperature 0", hint="add --temperature")
+        if self.repeat_last_n is not None:
+            if self.repeat_penalty == 1:
+                raise UsageError("--repeat-last-n has no effect without --repeat-penalty")
+            cuts["repeat_last_n"] = self.repeat_last_n
         return Settings(
             temperature=self.temperature,
             seed=self.seed,
             repeat_penalty=self.repeat_penalty,
-            grammar=None if self.grammar is None else read_text(self.grammar, "--grammar"),
-            json_schema=None if self.json_schema is None else _schema(self.json_schema),
+            grammar=_text_or_file(self.grammar, "--grammar", "::=" in (self.grammar or "")),
+            json_schema=_text_or_file(self.json_schema, "--json-schema", (self.json_schema or "").lstrip()[:1] == "{"),
             **cuts,  # type: ignore[arg-type]  # each has the type of its field
         )
 
 
-def _schema(text: str) -> str:
-    return text if text.lstrip().startswith("{") else read_text(text, "--json-schema")
+def _text_or_file(given: str | None, flag: str, is_text: bool) -> str | None:
+    """The text that `flag` was given, itself or as a file."""
+    return given if given is None or is_text else read_text(given, flag)
 
 
 def read_text(path: str | Path, flag: str) -> str:
-    """The text of the file that `flag` names; `UsageError` when it is not UTF-8."""
+    """The text of the file that `flag` names; `UsageError` when it cannot be read, or is not UTF-8."""
     try:
         return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{flag}: {error.strerror}", file=path) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{flag}: not UTF-8 at byte {error.start}", file=path) from error
 

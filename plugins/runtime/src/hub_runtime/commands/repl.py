@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.errors import HubError, UsageError
 from hub_runtime.commands.printing import Printer
 from hub_runtime.conversation import Conversation
+from hub_runtime.engine import PromptTooLong
 
 HELP = """\
 /help            this
@@ -56,6 +57,8 @@ class Repl:
                 _say("")  # a half-typed message is dropped
             except (EOFError, Quit):
                 return
+            except PromptTooLong as error:
+                _say(f"hub: error: {error.message}; /clear forgets the conversation")
             except (HubError, OSError) as error:
                 _say(f"hub: error: {error}")
 
@@ -97,8 +100,10 @@ class Repl:
             _say("(stopped)")
         else:
             printer.end()
-            if self.talk.last is not None and self.talk.last.finish == "length":
-                _say("(no room for more)")
+            last = self.talk.last
+            if last is not None and last.finish == "length":
+                full = last.counters.generated_tokens != self.talk.max_tokens
+                _say("(the context is full; /clear forgets the conversation)" if full else "(--max-tokens reached)")
 
     def _clear(self) -> None:
         self.talk.clear()

@@ -39,12 +39,9 @@ def save(file: Path, text: str) -> None:
     if file.exists() and not file.is_file():  # a pipe or device takes what comes
         file.write_text(text, encoding="utf-8")
         return
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    from hub.pipeline import write_whole
+
+    write_whole(file, text.encode())
 
 
 def rendered(command: str, report: Any) -> str:

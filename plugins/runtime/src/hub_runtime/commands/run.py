@@ -23,7 +23,10 @@ def run(
     text: Annotated[str | None, typer.Argument(metavar="[PROMPT]", help="What to continue; or --prompt.")] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="What to continue; - reads stdin.")] = None,
     batch: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Answer every line: a prompt, or JSON with a prompt.")
+        Path | None,
+        typer.Option(
+            "--batch", "--batch-jsonl", metavar="FILE", help="Answer every line: a prompt, or JSON with a prompt."
+        ),
     ] = None,
     parallel: Annotated[int | None, typer.Option(min=1, help="How many of a batch at once; 8 by default.")] = None,
     raw: o.Raw = False,

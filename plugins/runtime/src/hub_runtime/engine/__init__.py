@@ -27,6 +27,7 @@ from hub_runtime.engine._model import Adapter, LoadedModel, load
 from hub_runtime.engine._sampler import Sampler, log_probabilities
 from hub_runtime.engine._schema import gbnf_of_schema
 from hub_runtime.engine._settings import Settings
+from hub_runtime.engine._signals import heard_afterwards
 from hub_runtime.engine._slots import Slots, best, generate, generate_all
 from hub_runtime.engine._stream import TextStream
 from hub_runtime.engine._template import ChatTemplate
@@ -63,6 +64,7 @@ __all__ = [
     "gbnf_of_schema",
     "generate",
     "generate_all",
+    "heard_afterwards",
     "library",
     "load",
     "log_probabilities",

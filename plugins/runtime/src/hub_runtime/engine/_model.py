@@ -42,7 +42,8 @@ class Adapter:
 class LoadedModel:
     """Weights and vocabulary of one model; contexts made of it compute. Close it after its contexts.
 
-    `load_seconds` is what loading took; `gpu_layers` the layers on the GPU (-1: all).
+    `path` is the model's as the user knows it, which is not the GGUF's when that was made of it. `load_seconds` is what
+    loading took; `gpu_layers` the layers on the GPU (-1: all).
     """
 
     def __init__(self, path: Path, handle: int, gpu_layers: int, load_seconds: float, free: ExitStack) -> None:
@@ -139,10 +140,17 @@ class LoadedModel:
         pooling: str | None = None,
         on_node: NodeCallback | None = None,
     ) -> Context:
-        """A place to compute in. See `Context` for what the arguments mean."""
+        """A place to compute in. See `Context` for what the arguments mean.
+
+        `UsageError` for a `ctx` of more positions than the model was trained for.
+        """
+        size = ctx or self.n_ctx_train
+        if size > self.n_ctx_train > 0:
+            message = f"{size} positions are more than the {self.n_ctx_train} that the model was trained for"
+            raise UsageError(message, file=self.path)
         return Context(
             self,
-            ctx or self.n_ctx_train,
+            size,
             sequences=sequences,
             threads=threads,
             batch=batch,
@@ -165,19 +173,22 @@ def _string(get: Any, handle: int, index: int) -> str:
         size = got + 1
 
 
-def load(path: Path | str, *, gpu_layers: int | None = None, lora: Sequence[Adapter] = ()) -> LoadedModel:
+def load(
+    path: Path | str, *, gpu_layers: int | None = None, lora: Sequence[Adapter] = (), source: Path | None = None
+) -> LoadedModel:
     """Load the GGUF file at `path` (the first part of a split one, or a file that embeds one), memory-mapped.
 
     `gpu_layers`: None puts all layers on the GPU when there is one, 0 none, -1 all; asking for some where there is no
-    GPU is a `UsageError`. `lora` are adapters that every context applies. llama.cpp aborts the process on some damaged
-    files: pass only what hub's own reader accepted (`hub_runtime.bridge.as_gguf`). `UnsupportedFile` when llama.cpp
-    refuses the model. Threads that load at the same time wait for each other.
+    GPU is a `UsageError`. `lora` are adapters that every context applies. `source` is what the GGUF was made of.
+    llama.cpp aborts the process on some damaged files: pass only what hub's own reader accepted
+    (`hub_runtime.bridge.as_gguf`). `UnsupportedFile` when llama.cpp refuses the model. Threads that load at the same
+    time wait for each other.
     """
     with ONE_AT_A_TIME:
-        return _load(Path(path), gpu_layers, lora)
+        return _load(Path(path), gpu_layers, lora, source or Path(path))
 
 
-def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter]) -> LoadedModel:
+def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter], source: Path) -> LoadedModel:
     c = library()
     layers = layers_on_gpu(gpu_layers)
     params = c.llama_model_default_params()
@@ -192,8 +203,8 @@ def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter]) -> Loaded
             if handle:
                 stack.callback(c.llama_model_free, handle)
         if not handle:
-            raise UnsupportedFile(f"llama.cpp does not load it: {LOG.reasons()}", file=path)
-        model = LoadedModel(path, handle, layers, time.perf_counter() - started, stack)
+            raise UnsupportedFile(f"llama.cpp does not load it: {LOG.reasons()}", file=source)
+        model = LoadedModel(source, handle, layers, time.perf_counter() - started, stack)
         model.adapters = [(_adapter(model, adapter), adapter.scale) for adapter in lora]
         model._free = stack.pop_all()
     return model

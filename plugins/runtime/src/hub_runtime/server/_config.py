@@ -48,9 +48,9 @@ class Config(BaseModel):
     """All settings of the server; the configuration file's keys are these names with "-" for "_".
 
     `models` are paths, "NAME=PATH" or tables of both. `ctx` are the positions of one request (None: the model's own, at
-    most 4096); `parallel` requests are answered at once and `queue` more wait. `pooling` makes a generating model give
-    embeddings too. `lora` ("FILE[=SCALE]"), `assume` and `pre` are as for `hub run`, and for a single model. `traces`
-    is an OTLP/HTTP address. `drain_timeout` in seconds.
+    most 4096); `parallel` requests are answered at once and `queue` more wait. `gpu_layers` -1 is all of them.
+    `pooling` makes a generating model give embeddings too. `lora` ("FILE[=SCALE]"), `assume` and `pre` are as for `hub
+    run`, and for a single model. `traces` is an OTLP/HTTP address. `drain_timeout` in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda n: n.replace("_", "-"))
@@ -65,7 +65,7 @@ class Config(BaseModel):
     ctx: int | None = Field(default=None, ge=8)
     queue: int = Field(default=64, ge=0, le=1_000_000)
     gpu: bool | None = None
-    gpu_layers: int | None = Field(default=None, ge=0)
+    gpu_layers: int | None = Field(default=None, ge=-1)
     lora: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     bridge: Literal["cache", "memory"] = "cache"
     assume: tuple[str, ...] = ()

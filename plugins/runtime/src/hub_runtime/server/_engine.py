@@ -166,7 +166,7 @@ class Engine:
         log("model_loading", model=self.name, path=str(self.path))
         loaded = stack.enter_context(load_any(self.config.wanted(self.path)))
         self.model = model = loaded.model
-        self.ctx = self._positions(model)
+        self.ctx = self.config.ctx or min(model.n_ctx_train, _USUAL_CTX)
         pooled = any(key.endswith(".pooling_type") and value != "0" for key, value in model.metadata.items())
         if pooled or self.config.pooling:
             self.embedder = stack.enter_context(self._embedder())
@@ -183,12 +183,6 @@ class Engine:
             vocabulary=model.vocab.size, context=self.ctx, parallel=self.config.parallel,
             load_seconds=round(model.load_seconds, 3), bridge_seconds=round(loaded.bridge_seconds, 3),
         )  # fmt: skip
-
-    def _positions(self, model: LoadedModel) -> int:
-        wanted = self.config.ctx or min(model.n_ctx_train, _USUAL_CTX)
-        if wanted > model.n_ctx_train:
-            raise UsageError(f"--ctx {wanted} is more than the {model.n_ctx_train} the model holds", file=self.path)
-        return wanted
 
     def _embedder(self) -> Context:
         return self.model.context(
