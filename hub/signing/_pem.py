@@ -20,12 +20,15 @@ _LARGEST = 64 * 1024
 def load_private(file: Path, passphrase: Passphrase | None = None) -> Any:
     """The private key of `cryptography` in a PEM file; `passphrase` is asked only when the key is encrypted.
 
-    `HubError` when the passphrase is needed and missing, or wrong; `DamagedFile` when there is no key.
+    `HubError` when the passphrase is needed and missing, or wrong; `UnsupportedFile` for a public key, `DamagedFile`
+    for none.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     data = _read(file)
+    if b"PUBLIC KEY" in data and b"PRIVATE KEY" not in data:
+        raise UnsupportedFile("is a public key where a private one belongs", file=file)
     encrypted = b"ENCRYPTED" in data
     if encrypted and passphrase is None:
         hint = "--passphrase-file names a file that holds it"

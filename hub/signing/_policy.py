@@ -65,18 +65,23 @@ class Policy:
         """The keys of all signers, each once; those that are revoked too, so that it can be said of a signature."""
         return tuple(dict.fromkeys(signer.key for signer in self.signers))
 
-    def admit(self, statement: Statement, key: PublicKey) -> str | None:
-        """The signer's name; `BadSignature` when the key is revoked, or may not sign this, or the model is older."""
+    def allow(self, name: str, key: PublicKey) -> str:
+        """The signer's name; `BadSignature` when the key is revoked, or may not sign what is called `name`."""
         mine = [signer for signer in self.signers if signer.key == key]
         if key.fingerprint in self.revoked:
             reason = self.revoked[key.fingerprint]
             raise self._no(f"signed by {_named(mine)}, whose key is revoked" + (f": {reason}" if reason else ""))
-        allowed = [signer for signer in mine if signer.may_sign(statement.called)]
+        allowed = [signer for signer in mine if signer.may_sign(name)]
         if not allowed:
             patterns = ", ".join(pattern for signer in mine for pattern in signer.models)
-            raise self._no(f"{_named(mine)} may not sign {statement.called!r}, only {patterns or 'nothing'}")
-        self._check_sequence(statement)
+            raise self._no(f"{_named(mine)} may not sign {name!r}, only {patterns or 'nothing'}")
         return allowed[0].name
+
+    def admit(self, statement: Statement, key: PublicKey) -> str:
+        """As `allow`, for a model; `BadSignature` also when it is older than one of that name that was verified."""
+        signer = self.allow(statement.called, key)
+        self._check_sequence(statement)
+        return signer
 
     def _check_sequence(self, statement: Statement) -> None:
         highest = self.sequences.highest(statement.called)

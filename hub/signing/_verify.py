@@ -26,8 +26,12 @@ class Trust(Protocol):
         """The keys whose signatures count."""
         ...
 
+    def allow(self, name: str, key: PublicKey) -> str | None:
+        """The name of the signer; `BadSignature` when `key` may not sign what is called `name`."""
+        ...
+
     def admit(self, statement: Statement, key: PublicKey) -> str | None:
-        """The name of the signer; `BadSignature` when `key` may not sign that."""
+        """As `allow`, for a model; `BadSignature` also when it is older than one that was accepted."""
         ...
 
     def accept(self, statement: Statement) -> None:
@@ -46,6 +50,10 @@ class KeyTrust:
     def keys(self) -> Sequence[PublicKey]:
         """Those keys."""
         return (self.key, *self.others)
+
+    def allow(self, name: str, key: PublicKey) -> str | None:
+        """Nothing is asked."""
+        return None
 
     def admit(self, statement: Statement, key: PublicKey) -> str | None:
         """Nothing is asked."""

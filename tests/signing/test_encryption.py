@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -369,8 +370,6 @@ def test_what_does_not_fit_together_is_an_error_of_usage(plain: Path, sealed: Pa
         decrypt(sealed, out, passphrase=b"x")
     with pytest.raises(UsageError, match="a passphrase"):
         decrypt(VECTORS / "passphrase.enc", out, identity=IDENTITY)
-    with pytest.raises(UsageError, match="the same"):
-        encrypt(plain, plain, recipients=[RECIPIENT], overwrite=True)
     with pytest.raises(UsageError, match="no such file"):
         decrypt(tmp_path / "none", out, identity=IDENTITY)
     out.write_bytes(b"mine")
@@ -379,6 +378,26 @@ def test_what_does_not_fit_together_is_an_error_of_usage(plain: Path, sealed: Pa
     assert out.read_bytes() == b"mine"
     decrypt(sealed, out, identity=IDENTITY, overwrite=True)
     assert out.read_bytes() == plain.read_bytes()
+
+
+def test_what_is_encrypted_is_never_replaced_by_the_result(folder: Path, plain: Path, tmp_path: Path) -> None:
+    inside = next(path for path in folder.rglob("*") if path.is_file())
+    for source, target in ((folder, inside), (plain, plain)):
+        before = target.read_bytes()
+        with pytest.raises(UsageError, match="is part of what is read, and would be replaced"):
+            encrypt(source, target, recipients=[RECIPIENT], overwrite=True)
+        assert target.read_bytes() == before
+    encrypt(plain, tmp_path / "enc", recipients=[RECIPIENT])
+    with pytest.raises(UsageError, match="is part of what is read"):
+        decrypt(tmp_path / "enc", tmp_path / "enc", identity=IDENTITY, overwrite=True)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
+        encrypt(tmp_path / "pipe", tmp_path / "out", recipients=[RECIPIENT])
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
+        decrypt(tmp_path / "pipe", tmp_path / "out", identity=IDENTITY)
 
 
 def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:

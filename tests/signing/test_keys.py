@@ -95,9 +95,11 @@ def test_what_is_no_key_is_refused_with_a_reason(p256: PrivateKey, tmp_path: Pat
     public = p256.save(tmp_path / "key")
     with pytest.raises(UnsupportedFile, match="is a private key where a public one belongs; .*key.pub"):
         PublicKey.load(tmp_path / "key")
-    with pytest.raises(DamagedFile, match="no private key"):
+    with pytest.raises(UnsupportedFile, match="is a public key where a private one belongs"):
         PrivateKey.load(public)
     (tmp_path / "text").write_text("hello")
+    with pytest.raises(DamagedFile, match="no private key"):
+        PrivateKey.load(tmp_path / "text")
     with pytest.raises(DamagedFile, match="no public key"):
         PublicKey.load(tmp_path / "text")
     (tmp_path / "large").write_bytes(bytes(70_000))

@@ -72,6 +72,26 @@ def test_a_chain_is_walked_from_the_training_to_what_is_deployed(deployed: Deplo
     assert walk(deployed.middle, TRUSTED).whole
 
 
+def test_a_policy_that_has_seen_the_versions_admits_their_chains_and_refuses_older_ones(
+    tiny_gguf: Path, tmp_path: Path
+) -> None:
+    for name, key in (("trainer", TRAINER), ("first", FIRST)):
+        (tmp_path / f"{name}.pub").write_bytes(key.public.pem)
+    (tmp_path / "trust.toml").write_text(
+        '[[signer]]\nname = "Trainer"\nkey = "trainer.pub"\nmodels = ["lab/*"]\n'
+        '[[signer]]\nname = "First"\nkey = "first.pub"\nmodels = ["made.apr"]\n'
+    )
+    sign_model(tiny_gguf, TRAINER, name="lab/tiny", sequence=3)
+    target = made(tiny_gguf, tmp_path / "made.apr", FIRST)
+    for seen, problem in ((None, None), (3, None), (4, "'lab/tiny' has sequence 3, and 4 was verified before")):
+        policy = load_policy(tmp_path / "trust.toml")
+        policy.sequences.remember("lab/tiny", seen)
+        policy.sequences.remember("made.apr", seen)  # versions are of models, not of what a conversion was called
+        assert walk(target, policy).problem == (problem and f"step 1: {problem}")
+    command = ["verify", str(target), "--policy", str(tmp_path / "trust.toml"), "--allow-rollback"]
+    assert main([*command, "--provenance"]) == main([*command, "--against", f"{tiny_gguf}.sig"]) == 2
+
+
 def test_statements_are_as_their_schema_says(deployed: Deployed) -> None:
     origin, first, second = payloads(deployed.final)
     validator = jsonschema.Draft202012Validator(SCHEMA)

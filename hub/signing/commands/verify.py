@@ -48,12 +48,12 @@ def verify(
     Exit code 0 when it holds, 1 when it does not or there is none, 2 when that could not be found out.
     """
     trust = _trust(key or (), policy, allow_rollback)
+    rollback = {"--allow-rollback": allow_rollback or None}  # an older model is accepted when it is verified itself
     if provenance:
-        _no_effect("--provenance", {"--sig": sig, "--name": name, "--against": against})
+        _no_effect("--provenance", {"--sig": sig, "--name": name, "--against": against, **rollback})
         return _provenance(model, trust, as_json)
     if against is not None:
-        if sig is not None:
-            raise UsageError("--sig has no effect with --against, which names a signature itself")
+        _no_effect("--against", {"--sig": sig, **rollback})
         return _against(model, against, trust, name, as_json)
     try:
         done = _verified(model, trust, sig, name)

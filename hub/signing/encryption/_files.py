@@ -51,9 +51,10 @@ def encrypt(
     """
     if bool(recipients) == (passphrase is not None):
         raise UsageError("give recipients or a passphrase, one of the two")
-    _check_paths(source, target)
+    _check_source(source)
     content: Content = "folder" if source.is_dir() else "file"
     names = _files(source) if content == "folder" else [source]
+    _check_spared(target, names)
     sizes = [path.stat().st_size for path in names]
     file_key, salt = os.urandom(KEY), os.urandom(SALT)
     entries = [ToKey.make(file_key, key) for key in recipients]
@@ -83,7 +84,8 @@ def decrypt(
     """
     if (identity is None) == (passphrase is None):
         raise UsageError("give a key or a passphrase, one of the two")
-    _check_paths(source, target)
+    _check_source(source)
+    _check_spared(target, [source])
     with _opened(source, "rb") as file:
         header = read_header(file.read, source)
         key = header.payload_key(_file_key(header, source, identity, passphrase), source)
@@ -97,11 +99,17 @@ def decrypt(
     return Done(source, target, header.content, len(sizes), sum(sizes), source.stat().st_size)
 
 
-def _check_paths(source: Path, target: Path) -> None:
+def _check_source(source: Path) -> None:
     if not source.exists():
         raise UsageError("no such file or folder", file=source)
-    if target.exists() and target.samefile(source):
-        raise UsageError("source and target are the same", file=target)
+    if not (source.is_file() or source.is_dir()):  # nobody waits for what comes out of a pipe
+        raise UsageError("neither a file nor a folder", file=source)
+
+
+def _check_spared(target: Path, read: Sequence[Path]) -> None:
+    """`UsageError` when the result would take the place of a file that it is made from."""
+    if target.exists() and any(target.samefile(path) for path in read):
+        raise UsageError("is part of what is read, and would be replaced", file=target)
 
 
 def _placed(target: Path, *, folder: bool, overwrite: bool) -> Target:

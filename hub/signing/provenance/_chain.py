@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hub.errors import BadSignature, DamagedFile, UnsupportedFile, UsageError
-from hub.signing._envelope import open_envelope, read_bundle
+from hub.signing._envelope import Opened, open_envelope, read_bundle
 from hub.signing._json import parse
 from hub.signing._keys import PublicKey
 from hub.signing._statement import ALONE, STATEMENT, Statement
@@ -107,7 +107,7 @@ def walk(model: Path, trust: Trust, provenance: Path | None = None) -> Chain:
             where = f"step {len(steps) + 1}"
             opened = open_envelope(line, trust.keys)
             step = step_of(opened.payload)
-            trust.admit(Statement(step.name, step.files), opened.key)
+            _admit(trust, step, opened)
             _check_place(step, steps[-1] if steps else None)
             steps.append(step)
             signers.append(opened.key)
@@ -125,6 +125,14 @@ def told(file: Path) -> list[Step]:
     `BadSignature` and `DamagedFile` for what is no provenance.
     """
     return [step_of(read_bundle(line, file=file).payload, file) for line in lines_of(file)]
+
+
+def _admit(trust: Trust, step: Step, opened: Opened) -> None:
+    """`BadSignature` when the signer may not state this. Versions are those of models that somebody signed as such."""
+    if isinstance(step, Origin):
+        trust.admit(Statement.parse(opened.payload), opened.key)
+    else:
+        trust.allow(step.name, opened.key)
 
 
 def _check_place(step: Step, before: Step | None) -> None:
