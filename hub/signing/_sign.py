@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.errors import TargetExists, UsageError
+from hub.errors import HubError, TargetExists, UsageError
 from hub.pipeline import write_whole
-from hub.signing._envelope import IN_TOTO, envelope
+from hub.signing._envelope import IN_TOTO, envelope, read_bundle
 from hub.signing._files import Seal, check_names, digest_files, listing
 from hub.signing._keys import PrivateKey, PublicKey
-from hub.signing._locations import files_read, usual_signature
+from hub.signing._locations import INSIDE, files_read, usual_signature
 from hub.signing._statement import ALONE, GIT, Statement
 
 Describe = Callable[[], Mapping[str, Any] | None]
@@ -44,17 +44,17 @@ def sign_model(
     """Sign the file, shards or folder at `model`; the signature goes to `signature` or its usual place.
 
     `name` ("org/model") and `sequence` are what a policy judges. `ignore` names files and folders of a folder that
-    are left out, and are allowed to change. `describe` makes the manifest of the tensors; it is called while the files
+    are left out, and are allowed to change. A file of the model is replaced by no signature, whatever `overwrite` says
+    (`UsageError`). `describe` makes the manifest of the tensors; it is called while the files
     are known to be those that were read. `BadSignature` for links and names that are not signed, `TargetExists`.
     """
     if not model.exists():
         raise UsageError("no such file or folder", file=model)
     signature = signature or usual_signature(model)
-    if not overwrite and (signature.exists() or signature.is_symlink()):
-        raise TargetExists("exists already", file=signature, hint="--force replaces it")
     if sequence is not None and not 0 <= sequence < 2**53:
         raise UsageError(f"a sequence number lies between 0 and 2^53, not at {sequence}")
     root, names, ignored = _scope(model, signature, ignore)
+    _check_place(signature, [root / name for name in names], overwrite)
     check_names(names, model)
     found = digest_files(root, names, advance)
     seal = Seal({root / n: f.identity for n, f in found.items()}, model if model.is_dir() else None, frozenset(ignored))
@@ -89,9 +89,27 @@ def _scope(model: Path, signature: Path, ignore: Sequence[str]) -> tuple[Path, l
             raise UsageError(f"--ignore {name} has no effect: there is no such file in {model}")
     kept = [name for name in GIT if os.path.lexists(model / name)]
     inside = signature.absolute().parent.resolve() / signature.name
-    own = [inside.relative_to(model.resolve()).as_posix()] if inside.is_relative_to(model.resolve()) else []
+    below = inside.is_relative_to(model.resolve()) and _is_a_signature_s(inside)
+    own = [inside.relative_to(model.resolve()).as_posix()] if below else []
     ignored = tuple(sorted({*wanted, *kept, *own}))
     names = listing(model, ignored)
     if not names:
         raise UsageError("has no file to sign", file=model)
     return model, names, ignored
+
+
+def _is_a_signature_s(place: Path) -> bool:
+    """True where a signature may go inside a folder: its usual place, a free one, one that a signature has."""
+    if place.name == INSIDE or not os.path.lexists(place):
+        return True
+    try:
+        return bool(read_bundle(place))
+    except HubError:
+        return False
+
+
+def _check_place(signature: Path, files: Sequence[Path], overwrite: bool) -> None:
+    if signature.exists() and any(path.exists() and signature.samefile(path) for path in files):
+        raise UsageError("is a file of the model, which a signature does not replace", file=signature)
+    if not overwrite and os.path.lexists(signature):
+        raise TargetExists("exists already", file=signature, hint="--force replaces it")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hub.errors import BadSignature
+from hub.errors import BadSignature, UsageError
 from hub.signing import KeyTrust, PrivateKey, Seal, Verified, sign_model, usual_signature, verify_model
 
 
@@ -316,6 +316,28 @@ def test_another_model_s_signature(models: Any, signer: PrivateKey, tmp_path: Pa
     refused(other, signer, "was signed as 'org/other', not as 'org/tiny'", name="org/tiny")
     refused(models.file, signer, "which has no such file", signature=theirs)
     refused(other, signer, "of a single file", signature=sign_model(models.file, signer).signature)
+
+
+def test_a_signature_replaces_no_file_of_the_model(models: Any, p256: PrivateKey, tmp_path: Path) -> None:
+    for model, file in (
+        (models.file, models.file),
+        (models.folder, models.folder / "config.json"),
+        (models.folder, models.folder / "model.safetensors"),
+        (models.parts[0], models.parts[2]),
+        (models.folder / "model.safetensors", models.folder / "tokenizer.json"),
+    ):
+        before = file.read_bytes()
+        with pytest.raises(
+            UsageError, match=f"{file.name}: is a file of the model, which a signature does not replace"
+        ):
+            sign_model(model, p256, signature=file, overwrite=True)
+        assert file.read_bytes() == before
+    (models.folder / "model.sig").write_text("half a signa")
+    for place in (models.folder / "model.sig", models.folder / "lab.sig", tmp_path / "elsewhere.sig"):
+        for _ in range(2):
+            sign_model(models.folder, p256, signature=place, overwrite=True)
+        verify(models.folder, p256, signature=place)
+        place.unlink()
 
 
 def test_a_signature_that_is_stripped(models: Any, signer: PrivateKey) -> None:
