@@ -7,7 +7,7 @@ Everything may be called from many threads at once.
 from hub.codecs._choice import ORDER, Used, available, in_use, using
 from hub.codecs._reference import reference
 from hub.codecs._registry import ENCODABLE, can_decode, can_encode, decode, encodable, encode, transcode
-from hub.codecs._rows import Recoded, Shifted, recode, shift, span, values
+from hub.codecs._rows import Recoded, Shifted, recode, shift, span, sums, values
 
 __all__ = [
     "ENCODABLE",
@@ -26,6 +26,7 @@ __all__ = [
     "reference",
     "shift",
     "span",
+    "sums",
     "transcode",
     "using",
     "values",

@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from hub.codecs._reference import reference
+from hub.codecs.native._sums import Sums
 from hub.errors import UsageError
 from hub.interface import Codec
 from hub.ir import Bytes, Encoding
@@ -152,6 +153,27 @@ class _Fused(Protocol):
     """A codec that goes from one encoding to another at once."""
 
     def recode(self, old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None: ...
+
+
+@runtime_checkable
+class _Compares(Protocol):
+    """A codec that holds two tensors against each other while it decodes them."""
+
+    def compare(self, a: Encoding, b: Encoding, x: Bytes, y: Bytes, n: int) -> Sums | None: ...
+
+
+def compared(a: Encoding, b: Encoding, x: Bytes, y: Bytes, n: int) -> Sums | None:
+    """What `n` values have in common with others, where one codec decodes both and knows how; None elsewhere."""
+    choice = _current()
+    blocks = [e for e in (a, b) if e.name != "F32"]
+    firsts = [next((c for c in choice.asked("decode", e.name) if e.name in c.decodes), None) for e in blocks]
+    if not firsts or not isinstance(firsts[0], _Compares) or firsts[0] is not firsts[-1]:
+        return None
+    done = firsts[0].compare(a, b, x, y, n)
+    if done is not None:
+        for encoding in blocks:
+            choice.used.note(firsts[0].name, "decode", encoding.name)
+    return done
 
 
 def fused(old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from hub.codecs import _apr
+from hub.codecs._choice import compared
 from hub.codecs._kernel import Floats
 from hub.codecs._plain import Values
 from hub.codecs._registry import decode, encode, require_decoder, require_encoder, transcode
+from hub.codecs.native._sums import Sums
 from hub.errors import HubError
 from hub.ir import F32, Bytes, Change, Encoding, FileRows, Index, MemoryRows, Rows, Tensor, widens
 
@@ -33,6 +35,27 @@ def span(tensor: Tensor, start: int, stop: int) -> Values:
     columns = max(1, tensor.columns)
     first, last = start // columns, -(-stop // columns)
     return values(tensor, first, last).reshape(-1)[start - first * columns : stop - first * columns]
+
+
+def sums(a: Tensor, b: Tensor, start: int, stop: int) -> Sums | None:
+    """What values `start` to `stop` of two tensors of one shape have in common, in one pass over what is stored.
+
+    None where they must be decoded apart (`span`): no codec does both, the values are no whole rows, or some of them
+    are infinite or no numbers.
+    """
+    stored = [_stored(tensor, start, stop) for tensor in (a, b)]
+    if stored[0] is None or stored[1] is None:
+        return None
+    return compared(a.encoding, b.encoding, stored[0], stored[1], stop - start)
+
+
+def _stored(tensor: Tensor, start: int, stop: int) -> Bytes | None:
+    """The rows that values `start` to `stop` are stored in; None where those are no whole rows of whole blocks."""
+    inner = tensor.in_blocks()
+    columns = max(1, inner.columns)
+    if inner.encoding.flat or start % columns or stop % columns or columns % inner.encoding.block:
+        return None
+    return inner.rows.read(start // columns, stop // columns)
 
 
 def _flat_span(tensor: Tensor, start: int, stop: int) -> Values:

@@ -110,9 +110,13 @@ class File:
             raise DamagedFile(
                 f"{nbytes} bytes were expected here; the file has {self.size}", file=self.path, offset=offset
             )
-        out = bytearray(nbytes)
-        self.read_into(offset, memoryview(out))
-        return bytes(out)
+        if hasattr(os, "pread"):
+            out = os.pread(self._fd, nbytes, offset)
+            if len(out) == nbytes:
+                return out
+        rest = bytearray(nbytes)  # a read that was cut short, or a system without positioned reads
+        self.read_into(offset, memoryview(rest))
+        return bytes(rest)
 
     def _pread(self, view: memoryview, offset: int) -> int:
         if hasattr(os, "preadv"):

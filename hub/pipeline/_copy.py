@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,13 +16,15 @@ import numpy as np
 
 from hub.errors import UsageError
 from hub.interface import Placement
-from hub.ir import Bytes, FileRows, Rows, Tensor
+from hub.ir import Bytes, File, FileRows, Rows, Tensor
+from hub.pipeline._flush import Writeback
 
 T = TypeVar("T")
 _END = object()
 
 DEFAULT_MEMORY = 64 << 20
 _PIECE_VALUES = 1 << 18
+_CARRIED = 16 << 20  # bytes that the kernel copies between two looks at the clock
 _FEWEST_VALUES = 1 << 10
 _PER_VALUE = 32  # a value in flight: source blocks, decoded float32, scratch, result
 
@@ -132,8 +135,18 @@ class Copier:
     def copy(self, path: Path, placements: Sequence[Placement]) -> None:
         """Write each tensor's bytes at its offset in `path`; the file grows to hold them."""
         with room(path, placements) as fd:
-            pieces = (p for offset, tensor in placements for p in _pieces(offset, tensor, self.budget.values))
-            each(pieces, lambda piece: self._move(fd, piece), self.budget.jobs)
+            out = Writeback(fd)
+            rest = [(offset, tensor) for offset, tensor in placements if not self._carry(fd, out, offset, tensor)]
+
+            def one(piece: _Piece) -> None:
+                self._move(fd, piece)
+                out.add(piece.nbytes)
+
+            each(
+                (p for offset, tensor in rest for p in _pieces(offset, tensor, self.budget.values)),
+                one,
+                self.budget.jobs,
+            )
 
     def rows(self, fd: int, offset: int, tensor: Tensor, start: int, stop: int) -> Iterator[memoryview]:
         """Write rows `start` to `stop` of a tensor at byte `offset` of an open file; each piece that was written.
@@ -149,6 +162,23 @@ class Copier:
             data = piece.rows.read(piece.start, piece.stop).tobytes()
             self.progress.advance(len(data))
             yield data
+
+    def _carry(self, fd: int, out: Writeback, offset: int, tensor: Tensor) -> bool:
+        """True when the kernel has copied the tensor, which only moves, to byte `offset` of `fd`.
+
+        By one thread: a file system lets one at a time write to a file, and others would spin.
+        """
+        rows = tensor.rows
+        if not isinstance(rows, FileRows):
+            return False
+        for at in range(0, rows.nbytes, _CARRIED):
+            nbytes = min(_CARRIED, rows.nbytes - at)
+            if not _carried(rows.file, rows.offset + at, fd, offset + at, nbytes):
+                self.progress.advance(-at)
+                return False
+            self.progress.advance(nbytes)
+            out.add(nbytes)
+        return True
 
     def _move(self, fd: int, piece: _Piece) -> memoryview:
         out = self._buffer.of(piece.stop - piece.start, piece.rows.width)
@@ -170,6 +200,30 @@ def room(path: Path, placements: Sequence[Placement]) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+# What a kernel answers that cannot copy between these two files; anything else is a fault of the disk.
+_CANNOT = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ETXTBSY, errno.EPERM, errno.EBADF}
+
+
+def _carried(file: File, start: int, fd: int, offset: int, nbytes: int) -> bool:
+    """True when the kernel has copied `nbytes` bytes from byte `start` of `file` to byte `offset` of `fd`.
+
+    copy_file_range(2). False where it cannot, and where the source ends before: whoever reads the bytes then says so.
+    """
+    copy = getattr(os, "copy_file_range", None)  # Linux
+    done = 0
+    while copy is not None and done < nbytes:
+        try:
+            got = copy(file.fd, fd, nbytes - done, start + done, offset + done)
+        except OSError as error:
+            if error.errno not in _CANNOT:
+                raise
+            return False
+        if not got:
+            return False
+        done += got
+    return copy is not None
 
 
 _seek = threading.Lock()

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
-_PAUSE = 0.1  # seconds between two rounds: short against the flush of what a disk takes in that time
+_STEP = 64 << 20  # bytes between two calls: each looks through what is not on its way yet
+_WRITE = 2  # SYNC_FILE_RANGE_WRITE: begin, and do not wait
 
 
-class Flusher:
-    """A thread that flushes `files`, a list that may grow meanwhile, over and over until `stop`.
+class Writeback:
+    """Has the kernel begin to write the open file `fd` to the disk whenever another 64 MiB of it have been written.
 
-    Decoding and verifying keep the processor busy and the disk idle; this keeps the disk busy too. What it finds wrong
-    (a full disk) is left to `sync`, which finds it again and raises it in the caller's thread.
+    Copying, decoding and verifying keep processor and memory busy and the disk idle; this keeps the disk busy too. It
+    promises nothing, and an error is left to `sync`, which meets it again. Without sync_file_range(2), which is
+    Linux's, it does nothing.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._files = files
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+        self._written = 0
 
-    def _run(self) -> None:
-        while not self._done.wait(_PAUSE):
-            for path in tuple(self._files):
-                try:
-                    sync(path)
-                except OSError:
-                    return
+    def add(self, nbytes: int) -> None:
+        """`nbytes` more were written, in whatever place."""
+        with self._lock:
+            self._written += nbytes
+            due = self._written >= _STEP
+            if due:
+                self._written = 0
+        begin = _sync_file_range()
+        if due and begin is not None:
+            begin(self._fd, 0, 0, _WRITE)
 
-    def stop(self) -> None:
-        """Return when the thread has ended; calling it twice does no harm."""
-        self._done.set()
-        self._thread.join()
+
+@cache
+def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    found = getattr(ctypes.CDLL(None), "sync_file_range", None) if os.name == "posix" else None
+    if found is not None:
+        found.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return found
 
 
 def sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from hub.errors import HubError, TargetExists
 from hub.interface import Placement
 from hub.ir import Tensor
 from hub.pipeline._copy import Copier
-from hub.pipeline._flush import Flusher, sync
+from hub.pipeline._flush import sync
 from hub.pipeline._locks import hold
 
 STAGE = (".hub-", ".tmp")
@@ -32,7 +32,6 @@ class Target:
         self._copier = copier
         self._made: list[Path] = []
         self._stage: Path | None = None
-        self._flusher: Flusher | None = None
         self._held: int | None = None
 
     def __enter__(self) -> Target:
@@ -50,11 +49,9 @@ class Target:
             self._held = hold(self._stage)
         else:
             self._stage = self._copier.stage
-        self._flusher = Flusher(self._made)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._settle()
         if self._stage is not None and self._copier.stage is None:
             shutil.rmtree(self._stage, ignore_errors=True)
         if self._held is not None:
@@ -110,7 +107,6 @@ class Target:
 
     def commit(self) -> list[Path]:
         """Flush everything to the disk and move it into place; the final paths."""
-        self._settle()
         for path in self._made:
             sync(path)
         if self.folder and not self.path.exists():
@@ -126,10 +122,6 @@ class Target:
             path.replace(final)
         sync(self.path.absolute().parent)
         return [self.path] if self.folder else finals
-
-    def _settle(self) -> None:
-        if self._flusher is not None:
-            self._flusher.stop()
 
     def _check_free(self, final: Path) -> None:
         if final.exists() and not self.overwrite:

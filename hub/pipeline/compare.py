@@ -64,25 +64,39 @@ class Difference:
 class _Sums:
     """Running totals over pieces of two tensors.
 
-    `equal` lists the starts of pieces without a difference whose sums were not taken: only a tensor that differs
-    elsewhere needs them, and NumPy takes long.
+    `equal` lists the pieces without a difference whose sums were not taken: only a tensor that differs elsewhere needs
+    them, and NumPy takes long.
     """
 
     def __init__(self) -> None:
-        self.equal: list[int] = []
+        self.equal: list[tuple[int, int]] = []
         self.count = self.different = self.new_nan = self.new_inf = self.lost = self.finite = 0
         self.max_abs = self.square = self.aa = self.bb = self.ab = 0.0
         self.first: tuple[int, float, float] | None = None
 
-    def add(self, a: Values, b: Values, at: int) -> None:
-        self.count += a.size
+    def add(self, a: Tensor, b: Tensor, start: int, stop: int) -> None:
+        """Values `start` to `stop` of both."""
+        seen = codecs.sums(a, b, start, stop)
+        if seen is None:
+            self._add_values(codecs.span(a, start, stop), codecs.span(b, start, stop), start)
+            return
+        self._take(seen, stop - start)
+        if seen.different and self.first is None:
+            at = start + seen.first
+            self.first = at, float(codecs.span(a, at, at + 1)[0]), float(codecs.span(b, at, at + 1)[0])
+
+    def _add_values(self, a: Values, b: Values, at: int) -> None:
         seen = native.sums(a, b)
         if seen is None:
             self._add_slowly(a, b, at)
             return
+        self._take(seen, a.size)
         if seen.different:
             self.first = self.first or (at + seen.first, float(a[seen.first]), float(b[seen.first]))
-        self.finite += a.size
+
+    def _take(self, seen: native.Sums, count: int) -> None:
+        self.count += count
+        self.finite += count
         self.different += seen.different
         self.max_abs = max(self.max_abs, seen.most)
         self.square += seen.square
@@ -91,9 +105,10 @@ class _Sums:
         self.ab += seen.ab
 
     def _add_slowly(self, a: Values, b: Values, at: int) -> None:
+        self.count += a.size
         same = _same(a, b)
         if same.all():
-            self.equal.append(at)
+            self.equal.append((at, at + a.size))
             return
         index = int(np.argmin(same))
         self.first = self.first or (at + index, float(a[index]), float(b[index]))
@@ -145,12 +160,12 @@ def compare_tensors(a: Tensor, b: Tensor, piece: int = 1 << 18) -> Comparison:
     if not (codecs.can_decode(a.encoding) and codecs.can_decode(b.encoding)):
         return Comparison(a.name, "kind", 0, f"{a.encoding} and {b.encoding} cannot be compared by value")
     sums = _Sums()
-    for start in range(0, a.size, piece):
-        stop = min(a.size, start + piece)
-        sums.add(codecs.span(a, start, stop), codecs.span(b, start, stop), start)
+    step = max(1, piece // max(1, a.columns)) * a.columns if 0 < a.columns <= piece else piece  # whole rows
+    for start in range(0, a.size, step):
+        sums.add(a, b, start, min(a.size, start + step))
     if sums.different:
-        for start in sums.equal:
-            x = codecs.span(a, start, min(a.size, start + piece))
+        for start, stop in sums.equal:
+            x = codecs.span(a, start, stop)
             sums.dots(x, x, np.isfinite(x))
     detail = "values are equal but bytes are not" if a.encoding == b.encoding and not sums.different else ""
     return Comparison(

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hub.codecs import reference
-from hub.codecs.native import Compiled, compiled
+from hub.codecs.native import Compiled, compiled, sums
 from hub.codecs.native import _build as build
 from hub.ir import ENCODINGS, Bytes, Encoding
 
@@ -175,3 +175,39 @@ def test_a_library_that_does_not_load_is_none(tmp_path: Path, monkeypatch: pytes
     assert compiled.__wrapped__() is None
     with pytest.raises(OSError, match=r"kernels\.so"):
         ctypes.CDLL(str(broken))
+
+
+@pytest.mark.parametrize("other", ["F16", "BF16", "F32", "Q4_1"])
+@pytest.mark.parametrize("name", NAMES)
+def test_two_stored_tensors_are_compared_as_their_values_are(codec: Compiled, name: str, other: str) -> None:
+    rows, columns = 3, 256 * 5
+    values = np.random.default_rng(8).normal(size=(rows, columns)).astype(np.float32)
+    kinds = ENCODINGS[name], ENCODINGS[other]
+    stored = [reference.encode(kind, values) for kind in kinds]
+    stored[1][1, 77] ^= 1
+    a, b = (reference.decode(k, s, columns).reshape(-1).astype(np.float32) for k, s in zip(kinds, stored, strict=True))
+    seen = codec.compare(kinds[0], kinds[1], stored[0], stored[1], values.size)
+    assert seen is not None
+    wanted = sums(a, b)
+    assert wanted is not None
+    assert seen[:3] == wanted[:3]
+    assert seen == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("bit", [0, 9, 15])
+@pytest.mark.parametrize("place", [0, 1023, 1024, 3 * 1280 - 1])
+def test_one_flipped_bit_in_what_is_stored_is_found_where_it_is(codec: Compiled, place: int, bit: int) -> None:
+    halves = np.random.default_rng(9).normal(size=(3, 1280)).astype(np.float16)
+    damaged = halves.copy()
+    damaged.reshape(-1).view(np.uint16)[place] ^= np.uint16(1 << bit)
+    kinds = ENCODINGS["F16"], ENCODINGS["F16"]
+    seen = codec.compare(*kinds, halves.view(np.uint8), damaged.view(np.uint8), halves.size)
+    assert seen is not None
+    assert (seen.different, seen.first) == (1, place)
+
+
+def test_a_block_that_is_left_to_the_reference_is_not_compared(codec: Compiled) -> None:
+    halves = np.zeros((2, 1280), np.float16)
+    halves[1, 700] = np.nan
+    kinds = ENCODINGS["F16"], ENCODINGS["F32"]
+    assert codec.compare(*kinds, halves.view(np.uint8), halves.astype(np.float32).view(np.uint8), halves.size) is None

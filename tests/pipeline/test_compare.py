@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hub import codecs
 from hub.ir import BF16, ENCODINGS, F16, F32, Config, Tensor, Tokenizer
 from hub.pipeline.compare import compare_configs, compare_mappings, compare_tensors, compare_tokenizers
 
@@ -97,3 +98,22 @@ def test_config_keys_are_compared_both_ways_and_deeply() -> None:
     b = Config({"hidden_size": 8, "rope_scaling": {"factor": 4.0, "type": "linear"}, "new": True})
     assert [d.key for d in compare_configs(a, b)] == ["config.rope_scaling.factor", "config.gone", "config.new"]
     assert compare_mappings({"x": float("nan")}, {"x": float("nan")}) == []
+
+
+@pytest.mark.parametrize("shape", [(6, 256), (1536,), (2, 3, 256), (1, 1536), (1536, 1)])
+@pytest.mark.parametrize("piece", [1, 200, 256, 300, 1 << 18])
+def test_stored_blocks_and_their_values_are_equal_in_every_walk(shape: tuple[int, ...], piece: int) -> None:
+    values = np.random.default_rng(5).normal(size=1536).astype(np.float32)
+    encoding = ENCODINGS["Q4_1" if shape[-1] % 32 == 0 else "F16"]
+    blocks = codecs.encode(encoding, values.reshape(-1, shape[-1]))
+    plain = codecs.decode(encoding, blocks, shape[-1])
+    a = Tensor.from_bytes("t", shape, encoding, blocks.tobytes())
+    assert compare_tensors(a, f32(plain, shape), piece).verdict == "equal values"
+    plain.reshape(-1)[1000] *= np.float32(1.5)
+    seen = compare_tensors(a, f32(plain, shape), piece)
+    assert (seen.verdict, seen.different, seen.compared) == ("differs", 1, 1536)
+    assert seen.first is not None
+    assert seen.first[0] == 1000
+    x, y = codecs.decode(encoding, blocks, shape[-1]).reshape(-1).astype(np.float64), plain.reshape(-1)
+    assert seen.max_abs == abs(x[1000] - y[1000])
+    assert seen.cosine == pytest.approx(float(x @ y / np.linalg.norm(x) / np.linalg.norm(y)), rel=1e-7)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 import signal
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -54,6 +56,36 @@ def test_every_tensor_lands_at_its_offset(
     assert data[64 : 64 + plain.nbytes] == values.tobytes()
     assert data[64 + plain.nbytes :] == values[order].tobytes()
     assert progress.total == 2 * plain.nbytes
+
+
+@pytest.mark.parametrize("start", [0, 1, 4097])
+def test_bytes_that_only_move_are_the_same_on_any_file_system(tmp_path: Path, start: int) -> None:
+    source = tmp_path / "source"
+    data = np.random.default_rng(start).bytes(start + (40 << 20))
+    source.write_bytes(data)
+    tensor = Tensor.from_file("t", (10 << 20,), F32, File(source), start)
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as elsewhere:  # noqa: S108
+        for folder in (tmp_path, Path(elsewhere)):  # the second is out of the kernel's reach
+            target = folder / "target"
+            target.touch()
+            progress = Counting()
+            Copier(Budget(2), progress).copy(target, [(64, tensor), (64 + tensor.nbytes, tensor)])
+            assert target.read_bytes() == bytes(64) + 2 * data[start:]
+            assert progress.total == 2 * tensor.nbytes
+
+
+def test_a_file_that_may_not_grow_stops_the_copy(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(bytes(1 << 20))
+    target.touch()
+    tensor = Tensor.from_file("t", (1 << 18,), F32, File(source), 0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Copier(Budget(1), Silent()).copy(target, [(0, tensor)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_stream_gives_the_bytes_in_order(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hub.codecs._kernel import Floats
 from hub.codecs._reference import reference
 from hub.codecs.native._build import library
+from hub.codecs.native._sums import Side, Sums, stored_sums
 from hub.ir import Bytes, Encoding
 
 Kernel: TypeAlias = Callable[..., int]
@@ -43,6 +44,7 @@ class Compiled:
             look.restype, look.argtypes = _POINTER, [ctypes.c_char_p, ctypes.c_int]
             found[what] = {name: prototype(look(name.encode(), level)) for name in self.decodes}
         self._decoders, self._encoders = found["decoder"], found["encoder"]
+        self._level = level
         self._recode = lib.hub_recode
         self._recode.restype = _SIZE
         self._recode.argtypes = [_POINTER, _POINTER, _POINTER, _POINTER, *[_SIZE] * 5]
@@ -88,6 +90,18 @@ class Compiled:
         if size % _STEP:
             self._slowly(old, new, ours, out, steps * _STEP, size)
         return out.reshape(len(raw), -1)
+
+    def compare(self, a: Encoding, b: Encoding, x: Bytes, y: Bytes, n: int) -> Sums | None:
+        """What `n` values stored as `x` in `a` have in common with those stored as `y` in `b`.
+
+        Encodings are those that this codec decodes, and F32. None where a block must be left to the reference.
+        """
+        return stored_sums(self._side(a, x), self._side(b, y), n, self._level)
+
+    def _side(self, encoding: Encoding, data: Bytes) -> Side:
+        kernel = self._decoders.get(encoding.name)
+        address = None if kernel is None else ctypes.cast(kernel, _POINTER)
+        return Side(address, data.ctypes.data, encoding.block, encoding.nbytes)
 
     def _fused(self, old: Encoding, new: Encoding, ours: Bytes, out: Bytes, at: int, steps: int) -> int:
         width, new_width = (_STEP // e.block * e.nbytes for e in (old, new))

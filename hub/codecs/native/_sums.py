@@ -34,18 +34,41 @@ class _Sums(ctypes.Structure):
     ]
 
 
+class Side(ctypes.Structure):
+    """One of two tensors as it is stored: the address of its decoder (None: float32 as it is) and of its bytes.
+
+    `per` values lie in a block of `width` bytes.
+    """
+
+    _fields_ = (
+        ("decoder", ctypes.c_void_p), ("data", ctypes.c_void_p), ("per", ctypes.c_int64), ("width", ctypes.c_int64)
+    )  # fmt: skip
+
+
 @cache
-def _function() -> Callable[..., int] | None:
+def _functions() -> tuple[Callable[..., int], Callable[..., int]] | None:
+    """Over values, and over what is stored."""
     path = library()
     if not path.exists():
         return None
     try:
-        function: Any = ctypes.CDLL(str(path)).hub_compare
+        lib = ctypes.CDLL(str(path))
     except OSError:  # built for another machine
         return None
-    function.restype = ctypes.c_int64
-    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.POINTER(_Sums), ctypes.c_int]
-    return function  # type: ignore[no-any-return]  # ctypes has no types for the functions of a library
+    plain: Any = lib.hub_compare
+    stored: Any = lib.hub_compare_stored
+    for function, kind in ((plain, ctypes.c_void_p), (stored, ctypes.POINTER(Side))):
+        function.restype = ctypes.c_int64
+        function.argtypes = [kind, kind, ctypes.c_int64, ctypes.POINTER(_Sums), ctypes.c_int]
+    return plain, stored
+
+
+def stored_sums(a: Side, b: Side, n: int, level: int = 0) -> Sums | None:
+    """The sums over the first `n` values of two tensors, decoded on the way; None where NumPy must do it."""
+    functions, out = _functions(), _Sums()
+    if functions is None or functions[1](a, b, n, ctypes.byref(out), level):
+        return None
+    return Sums(*(getattr(out, name) for name in Sums._fields))
 
 
 def sums(a: NDArray[Any], b: NDArray[Any], level: int = 0) -> Sums | None:
@@ -54,10 +77,10 @@ def sums(a: NDArray[Any], b: NDArray[Any], level: int = 0) -> Sums | None:
     None where NumPy must do it: without a library, for other types than contiguous float32, and where a value is
     infinite or a NaN.
     """
-    function = _function()
-    if function is None or any(x.dtype != np.float32 or not x.flags.c_contiguous for x in (a, b)):
+    functions = _functions()
+    if functions is None or any(x.dtype != np.float32 or not x.flags.c_contiguous for x in (a, b)):
         return None
     out = _Sums()
-    if function(a.ctypes.data, b.ctypes.data, len(a), ctypes.byref(out), level):
+    if functions[0](a.ctypes.data, b.ctypes.data, len(a), ctypes.byref(out), level):
         return None
     return Sums(*(getattr(out, name) for name in Sums._fields))

@@ -60,3 +60,32 @@ EXPORT int64_t hub_recode(hub::Kernel decode, hub::Kernel encode, const uint8_t 
 EXPORT int64_t hub_compare(const uint8_t *a, const uint8_t *b, int64_t n, hub::Sums *out, int wanted) {
     return hub::best(wanted).compare(a, b, n, out);
 }
+
+// The same of n values of two tensors as they are stored, decoded in the first-level cache; a side without a decoder is
+// float32 already. -1 where a block is odd.
+EXPORT int64_t hub_compare_stored(const hub::Side *a, const hub::Side *b, int64_t n, hub::Sums *out, int wanted) {
+    constexpr int64_t STEP = 1024;
+    alignas(64) uint8_t values[2][4 * STEP], odd[STEP];
+    *out = {0, -1, 0, 0, 0, 0, 0};
+    for (int64_t at = 0; at < n; at += STEP) {
+        const int64_t count = n - at < STEP ? n - at : STEP;
+        const uint8_t *found[2];
+        for (int i = 0; i < 2; i++) {
+            const hub::Side &side = i ? *b : *a;
+            found[i] = side.data + at / side.per * side.width;
+            if (!side.decode) continue;
+            if (side.decode(found[i], values[i], odd, count / side.per)) return -1;
+            found[i] = values[i];
+        }
+        hub::Sums part;
+        if (hub::best(wanted).compare(found[0], found[1], count, &part)) return -1;
+        if (out->first < 0 && part.first >= 0) out->first = at + part.first;
+        out->different += part.different;
+        out->most = part.most > out->most ? part.most : out->most;
+        out->square += part.square;
+        out->aa += part.aa;
+        out->bb += part.bb;
+        out->ab += part.ab;
+    }
+    return 0;
+}

@@ -21,6 +21,13 @@ struct Sums {
     double most, square, aa, bb, ab;
 };
 
+// One of two tensors as it is stored: `per` values lie in a block of `width` bytes.
+struct Side {
+    Kernel decode;
+    const uint8_t *data;
+    int64_t per, width;
+};
+
 // n values of each into `out`; 1, with `out` of no use, where one of them is infinite or a NaN.
 typedef int64_t (*Comparison)(const uint8_t *a, const uint8_t *b, int64_t n, Sums *out);
 

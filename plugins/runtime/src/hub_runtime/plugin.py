@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub import processes
 from hub.hookspecs import hookimpl
 from hub.interface import Codec, Finding, Runtime, Stage
 
@@ -27,7 +27,7 @@ class LlamaCpp:
         """
         if importlib.util.find_spec("llama_cpp") is None:
             return Finding(Stage.INFERENCE, "SKIP", "llama-cpp-python is not installed; hub runtime install builds it")
-        command = [sys.executable, "-m", "hub_runtime.smoke", str(path)]
+        command = processes.module("hub_runtime.smoke", str(path))
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
         except subprocess.TimeoutExpired:

@@ -26,6 +26,7 @@ OWN = "hub.json"
 _ATTESTATIONS = (".sig", ".provenance.jsonl")
 _TEXT, _PACKED = "hub.file.", "hub.packed."
 _PACK_FROM = 16 << 10
+_LEVEL = 5  # a tenth of the time that 9 takes, for 5 % more of a tokenizer.json
 
 
 class FolderFiles(Mapping[str, bytes]):
@@ -102,7 +103,7 @@ def is_embedded(key: str) -> bool:
 
 def packed(data: bytes) -> str:
     """`data` zlib-packed, in base64."""
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(data, _LEVEL)).decode("ascii")
 
 
 def unpacked(text: str, path: Path | str, what: str) -> bytes:

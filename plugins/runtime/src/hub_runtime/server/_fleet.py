@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 import time
 from pathlib import Path
 
 import httpx
 from prometheus_client import Counter
 
+from hub import processes
 from hub.errors import HubError
 from hub_runtime.engine import default_threads
 from hub_runtime.server._config import Config
@@ -53,7 +53,7 @@ class Replica:
     async def _run(self) -> int:
         """One life of the process; its exit code."""
         self._socket.unlink(missing_ok=True)
-        command = (sys.executable, "-m", "hub_runtime.server._replica", str(self._socket), str(self.number))
+        command = processes.module("hub_runtime.server._replica", str(self._socket), str(self.number))
         # a session of its own: an interrupt from the terminal reaches the parent, which stops its children in order
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, start_new_session=True)
         self._process = process
