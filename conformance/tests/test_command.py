@@ -8,8 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+import hub_conformance
+
+SCHEMAS = Path(hub_conformance.__file__).parent / "schemas"
 Sound = Callable[[str], None]
 ONLY = ("--only", "test_plugin_loads", "--only", "test_declarations*")
 
@@ -76,6 +80,9 @@ def test_what_cannot_run_is_2(args: list[str], expected: str) -> None:
 def test_tests_are_listed() -> None:
     done = call("sound", "--list", "--only", "test_shards*")
     assert done.stdout == "sound test_shards_are_written[llama-shards]\n"
+    said = json.loads(call("sound", "--list", "--only", "test_shards*", "--json").stdout)
+    jsonschema.validate(said, json.loads((SCHEMAS / "conformance-list.json").read_text()))
+    assert said["tests"] == {"sound": ["test_shards_are_written[llama-shards]"]}
 
 
 @pytest.mark.usefixtures("sound")

@@ -170,13 +170,15 @@ def _task(name: str, others: Mapping[str, Any], wanted: Wanted, progress: _Progr
 def _once(task: dict[str, Any], progress: _Progress, limit: float | None, watch: Watch | None) -> str:
     """One child, until it ends or a test takes too long; how it ended."""
     with tempfile.TemporaryDirectory(dir=task["folder"]) as scratch:
-        journal, log = Path(scratch) / "journal", Path(scratch) / "log"
+        journal, log, trust = (Path(scratch) / name for name in ("journal", "log", "trust.toml"))
         journal.touch()
+        trust.touch()  # a policy that asks for nothing, in the place of the user's own
         environment = {key: value for key, value in os.environ.items() if key not in _DROPPED}
         paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         environment |= {
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths)),  # the child works in another folder
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "HUB_TRUST": str(trust),
             "HUB_CONFORMANCE": json.dumps(task | {"journal": str(journal)}),
         }  # fmt: skip
         with log.open("wb") as out:
