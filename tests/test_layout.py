@@ -63,6 +63,7 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
         "hub_apr",
         "hub_runtime",
         "hub_sources",
+        "hub_data",
         "hub_deploy",
         "hub_registry",
         "huggingface_hub",
@@ -75,7 +76,7 @@ def test_the_hub_imports_no_plugin_and_no_format_library() -> None:
 
 def test_plugins_know_the_hub_and_not_each_other() -> None:
     for source in (ROOT / "plugins").glob("*/src/*"):
-        names = ("gguf", "safetensors", "apr", "runtime", "sources", "deploy", "registry")
+        names = ("gguf", "safetensors", "apr", "runtime", "sources", "deploy", "registry", "data")
         others = {f"hub_{name}" for name in names} - {source.name}
         for path in source.rglob("*.py"):
             assert others.isdisjoint(name.split(".")[0] for name in imports(path)), path

@@ -26,7 +26,9 @@ ELSEWHERE = dict.fromkeys(
     "hub-runtime",
 ) | dict.fromkeys(("import", "pull", "publish"), "hub-sources")
 ELSEWHERE |= {"rosetta.compare-inference": "hub-runtime", "report": "hub-runtime", "registry": "hub-registry"}
+ELSEWHERE |= {"data": "hub-data"}
 _INSTALL = {
+    "hub-data": "pip install hub-data adds it",
     "hub-registry": "pip install hub-registry adds it", "hub-runtime": "hub runtime install adds it",
     "hub-sources": "pip install hub-sources adds it",
 }  # fmt: skip

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hub.signing._json import parse, read_bounded
     from hub.signing._keys import OMS_TYPES, KeyType, PrivateKey, PublicKey
     from hub.signing._locations import Reads, find_signature, usual_signature
+    from hub.signing._material import Material
     from hub.signing._own import OwnSignature, SignsItself
     from hub.signing._pem import Passphrase, load_private, load_public, parse_public, public_pem, write_pair
     from hub.signing._places import find_policy, usual_policy
@@ -31,6 +32,7 @@ __all__ = [
     "Identity",
     "KeyTrust",
     "KeyType",
+    "Material",
     "Mismatch",
     "Opened",
     "OwnSignature",
@@ -80,6 +82,7 @@ _MODULES = (
     "_files",
     "_json",
     "_keys",
+    "_material",
     "_own",
     "_pem",
     "_policy",

@@ -14,6 +14,7 @@ from hub.signing._envelope import IN_TOTO, envelope, read_bundle
 from hub.signing._files import Seal, check_names, digest_files, listing
 from hub.signing._keys import PrivateKey, PublicKey
 from hub.signing._locations import INSIDE, files_read, usual_signature
+from hub.signing._material import Material
 from hub.signing._statement import ALONE, GIT, Statement
 
 Describe = Callable[[], Mapping[str, Any] | None]
@@ -39,6 +40,7 @@ def sign_model(
     ignore: Sequence[str] = (),
     overwrite: bool = False,
     describe: Describe | None = None,
+    data: Sequence[Material] = (),
     advance: Callable[[int], None] | None = None,
 ) -> Signed:
     """Sign the file, shards or folder at `model`; the signature goes to `signature` or its usual place.
@@ -46,7 +48,8 @@ def sign_model(
     `name` ("org/model") and `sequence` are what a policy judges. `ignore` names files and folders of a folder that
     are left out, and are allowed to change. A file of the model is replaced by no signature, whatever `overwrite` says
     (`UsageError`). `describe` makes the manifest of the tensors; it is called while the files
-    are known to be those that were read. `BadSignature` for links and names that are not signed, `TargetExists`.
+    are known to be those that were read. `data` are the data sets that it was made from (`hub.signing.data.material`).
+    `BadSignature` for links and names that are not signed, `TargetExists`.
     """
     if not model.exists():
         raise UsageError("no such file or folder", file=model)
@@ -68,6 +71,7 @@ def sign_model(
         name=name,
         sequence=sequence,
         manifest=manifest,
+        data=tuple(data),
     )
     write_whole(signature, envelope(IN_TOTO, statement.payload(), key))
     return Signed(signature, key.public, statement, sum(f.identity.size for f in found.values()))

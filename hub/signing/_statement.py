@@ -1,7 +1,7 @@
 """What is signed: the statement of OpenSSF Model Signing 1.0, an in-toto Statement v1 that names each file.
 
-What the hub adds (the model's name, a sequence number, the digests of its tensors) lies in the annotations of the
-subject: the predicate's own schema is closed, an in-toto ResourceDescriptor may be annotated.
+What the hub adds (the model's name, a sequence number, the digests of its tensors, the data it was made from) lies in
+the annotations of the subject: the predicate's own schema is closed, an in-toto ResourceDescriptor may be annotated.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 from hub.errors import BadSignature, DamagedFile
 from hub.signing._files import check_names
 from hub.signing._json import parse
+from hub.signing._material import Material
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://model_signing/signature/v1.0"
-NAME, SEQUENCE, MANIFEST = "hub.name", "hub.sequence", "hub.manifest"
+NAME, SEQUENCE, MANIFEST, DATA = "hub.name", "hub.sequence", "hub.manifest", "hub.data"
 
 # How the reference tool names the only file of a model that is a file. The specification (6.1.2) says its base name;
 # model-signing 1.1.1 writes and expects this, so this is written, and both are read.
@@ -39,6 +40,7 @@ class Statement:
     `subject`: the base name of its path, for people. `files`: the SHA-256 of each by relative name, or of the one file
     under `ALONE`. `ignored`: names below the root that the signer leaves out. `name` and `sequence`: which model it
     is, and its place among the versions of that name. `manifest`: digests of its tensors (`hub.signing.manifest`).
+    `data`: the data sets that it was made from, as its signer says (`hub.signing.data`).
     """
 
     subject: str
@@ -47,6 +49,7 @@ class Statement:
     name: str | None = None
     sequence: int | None = None
     manifest: Mapping[str, Any] | None = None
+    data: tuple[Material, ...] = ()
 
     @property
     def called(self) -> str:
@@ -55,7 +58,8 @@ class Statement:
 
     def payload(self) -> bytes:
         """The statement as JSON."""
-        own = {NAME: self.name, SEQUENCE: self.sequence, MANIFEST: self.manifest}
+        data = [one.resource() for one in self.data] or None
+        own = {NAME: self.name, SEQUENCE: self.sequence, MANIFEST: self.manifest, DATA: data}
         annotations = {key: value for key, value in own.items() if value is not None}
         resources = [{"name": n, "algorithm": "sha256", "digest": self.files[n]} for n in sorted(self.files)]
         subject = {"name": self.subject, "digest": {"sha256": _root(self.files[n] for n in sorted(self.files))}}
@@ -113,7 +117,14 @@ class _Reader:
             self.maybe(own, NAME, str),
             self.maybe(own, SEQUENCE, int),
             self.maybe(own, MANIFEST, dict),
+            self.data(self.maybe(own, DATA, list) or []),
         )
+
+    def data(self, resources: list[Any]) -> tuple[Material, ...]:
+        try:
+            return tuple(map(Material.parse, resources))
+        except ValueError as error:
+            raise self.bad(f"names data in another form: {error}") from error
 
     def files(self, resources: list[Any]) -> dict[str, str]:
         found: dict[str, str] = {}

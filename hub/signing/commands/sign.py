@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from hub.signing.commands._arguments import Force, PassphraseFile
 
 if TYPE_CHECKING:
     from hub.pipeline import Progress
-    from hub.signing import Signed
+    from hub.signing import Material, Signed
 
 
 def sign(
@@ -30,6 +31,10 @@ def sign(
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="Leave out a file or folder of the folder (repeatable).")
     ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", metavar="MANIFEST", help="The data that it was made from (hub data add; repeatable)."),
+    ] = None,
     values: Annotated[bool, typer.Option("--values", help="Add digests of what quantized tensors mean.")] = False,
     passphrase_file: PassphraseFile = None,
     force: Force = False,
@@ -45,6 +50,7 @@ def sign(
     from hub.signing.commands._passphrases import known_passphrase
 
     private = PrivateKey.load(key, known_passphrase(passphrase_file))
+    materials = _materials(data or ())
     with loading(model, "sign"), progress_bar() as progress:
         progress.start("digest", _size(model))
         done = sign_model(
@@ -55,6 +61,7 @@ def sign(
             sequence=sequence,
             ignore=ignore or (),
             overwrite=force,
+            data=materials,
             describe=lambda: _manifest(model, values, progress),
             advance=progress.advance,
         )
@@ -62,6 +69,21 @@ def sign(
         out.emit("sign", _document(model, done))
     else:
         _print(model, done)
+
+
+def _materials(data: Sequence[Path]) -> list[Material]:
+    """The data sets whose manifests were given; each must be what it says now."""
+    from hub.errors import NotVerified
+    from hub.signing.data import material, problems, read_corpus, usual_corpus
+
+    found = []
+    for file in map(usual_corpus, data):
+        wrong, seal = problems(read_corpus(file), file.parent)
+        if wrong:
+            raise NotVerified(f"its files are others: {wrong[0]}", file=file, hint="hub data add makes a new version")
+        found.append(material(file))
+        seal.check()
+    return found
 
 
 def _size(model: Path) -> int:
@@ -95,6 +117,7 @@ def _document(model: Path, done: Signed) -> dict[str, Any]:
         "files": len(done.statement.files),
         "bytes": done.nbytes,
         "ignored": list(done.statement.ignored),
+        "data": [out.document(one) for one in done.statement.data],
         "tensors": len(done.statement.manifest["tensors"]) if done.statement.manifest else 0,
     }
 
@@ -112,6 +135,7 @@ def _print(model: Path, done: Signed) -> None:
             ("Key", f"{told['type']} {told['key']}"),
             ("Name", told["name"]),
             ("Sequence", told["sequence"]),
+            *(("Made from", one) for one in done.statement.data),
             ("Left out", ", ".join(left) or None),
             ("Note", None if told["tensors"] else "no plugin reads it: its files are signed, and no tensor by name"),
             (

@@ -38,6 +38,10 @@ def verify(
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Walk the chain back to where the model began, and say each step.")
     ] = False,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", metavar="MANIFEST", help="With --provenance: data at hand; is it what is named?"),
+    ] = None,
     allow_rollback: Annotated[
         bool, typer.Option("--allow-rollback", help="Accept a version older than one seen, from now on.")
     ] = False,
@@ -47,11 +51,15 @@ def verify(
 
     Exit code 0 when it holds, 1 when it does not or there is none, 2 when that could not be found out.
     """
-    trust = _trust(key or (), policy, allow_rollback)
+    from hub.signing.commands.asking import chosen_trust
+
+    trust = chosen_trust(key or (), policy, allow_rollback=allow_rollback)
     rollback = {"--allow-rollback": allow_rollback or None}  # an older model is accepted when it is verified itself
     if provenance:
         _no_effect("--provenance", {"--sig": sig, "--name": name, "--against": against, **rollback})
-        return _provenance(model, trust, as_json)
+        return _provenance(model, trust, data or (), as_json)
+    if data:
+        raise UsageError("--data has no effect without --provenance, which tells what data a model was made from")
     if against is not None:
         _no_effect("--against", {"--sig": sig, **rollback})
         return _against(model, against, trust, name, as_json)
@@ -76,26 +84,10 @@ def _no_effect(given: str, flags: Mapping[str, object]) -> None:
             raise UsageError(f"{flag} has no effect with {given}")
 
 
-def _provenance(model: Path, trust: Trust, as_json: bool) -> int:
+def _provenance(model: Path, trust: Trust, data: Sequence[Path], as_json: bool) -> int:
     from hub.signing.commands._provenance import provenance
 
-    return provenance(model, trust, as_json)
-
-
-def _trust(keys: Sequence[Path], policy: Path | None, allow_rollback: bool) -> Trust:
-    from hub.signing import KeyTrust, PublicKey, find_policy, load_policy
-
-    if keys and policy is not None:
-        raise UsageError("--key and --policy both say whom to believe: give one of them")
-    if keys:
-        if allow_rollback:
-            raise UsageError("--allow-rollback has no effect with --key: only a policy remembers versions")
-        first, *others = map(PublicKey.load, keys)
-        return KeyTrust(first, tuple(others))
-    found = find_policy(policy)
-    if found is None:
-        raise UsageError("--key or --policy says whom to believe", hint="a signature alone proves nothing")
-    return load_policy(found, allow_rollback=allow_rollback)
+    return provenance(model, trust, data, as_json)
 
 
 def _verified(model: Path, trust: Trust, sig: Path | None, name: str | None) -> Verified:

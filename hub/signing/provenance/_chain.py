@@ -11,6 +11,7 @@ from hub.errors import BadSignature, DamagedFile, UnsupportedFile, UsageError
 from hub.signing._envelope import Opened, open_envelope, read_bundle
 from hub.signing._json import parse
 from hub.signing._keys import PublicKey
+from hub.signing._material import Material
 from hub.signing._statement import ALONE, STATEMENT, Statement
 from hub.signing._statement import PREDICATE as SIGNATURE
 from hub.signing._verify import Trust
@@ -20,15 +21,20 @@ from hub.signing.provenance._statement import BUILD_TYPE, FILE, INPUT, MANIFEST,
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a chain begins: a model that its maker signed. `manifest` is the digest of its tensors, when it has one."""
+    """Where a chain begins: a model that its maker signed. `manifest` is the digest of its tensors, when it has one.
+
+    `data` are the data sets that it was made from, as its maker says.
+    """
 
     name: str
     files: Mapping[str, str]
     manifest: str | None
     digest: str
+    data: tuple[Material, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name} was signed as it is"
+        made = f", made from {' and '.join(map(str, self.data))}" if self.data else ""
+        return f"{self.name} was signed as it is{made}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +191,7 @@ def _origin(payload: bytes, file: Path | None) -> Origin:
 
     said = Statement.parse(payload, file)
     manifest = None if said.manifest is None else manifest_digest(said.manifest)
-    return Origin(said.called, said.files, manifest, digest_of(payload))
+    return Origin(said.called, said.files, manifest, digest_of(payload), said.data)
 
 
 def _conversion(document: dict[str, Any], digest: str) -> Conversion:
