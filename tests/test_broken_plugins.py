@@ -140,6 +140,17 @@ def test_two_plugins_of_one_name_are_both_named_and_the_first_is_used(hub: Hub, 
 
 
 @pytest.mark.usefixtures("odd")
+def test_a_format_is_not_taken_from_the_plugin_of_its_name(
+    hub: Hub, strange: Strange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_gguf: Path
+) -> None:
+    strange("odd_taker", changed('name = "gguf"'))
+    monkeypatch.delenv("HUB_PLUGINS")
+    installed(tmp_path, "a-taker", "hub.v1: a_taker = odd_taker")  # loaded before gguf is
+    assert problems(hub) == {"a_taker": "brings the format 'gguf', which is the name of another plugin"}
+    assert hub("inspect", tiny_gguf).returncode == 0
+
+
+@pytest.mark.usefixtures("odd")
 def test_one_module_under_two_names_is_used_once(hub: Hub, tmp_path: Path) -> None:
     installed(tmp_path, "hub-a", "hub.v1: odd = odd_one")
     installed(tmp_path, "hub-b", "hub.v1: other = odd_one")

@@ -83,6 +83,9 @@ def _register(found: Registry, point: EntryPoint, module: object) -> None:
         kind: [p for p in provided if isinstance(p, protocol)]
         for kind, protocol in (("codecs", Codec), ("sources", Source), ("runtimes", Runtime))
     }
+    for one in formats:
+        if one.name not in found.formats and one.name in {p.name for p in points.plugin_points()} - {point.name}:
+            raise PluginError(f"brings the format {one.name!r}, which is the name of another plugin")
     new = {kind: _claimed(found, kind, things) for kind, things in kinds.items()}
     for kind, things in new.items():
         getattr(found, kind).update(things)
