@@ -82,12 +82,12 @@ def write_folder(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> 
     return folder
 
 
-VARIANTS = [("untied", "bytes"), ("grouped", "bytes"), ("qwen2", "bytes"), ("qwen2", "qwen2")]
+VARIANTS = [(kind, vocabulary) for kind in MODELS for vocabulary in ("bytes", "qwen2")]
 
 
 @pytest.fixture(scope="module", params=VARIANTS, ids="-".join)
 def made(request: pytest.FixtureRequest, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Each kind of model with a vocabulary of bytes, the last with Qwen2's own too."""
+    """Each kind of model, with a vocabulary of bytes and with Qwen2's own."""
     kind, vocabulary = request.param
     words = tiny if vocabulary == "bytes" else request.getfixturevalue("llama_vocabs")[vocabulary]
     tokenizer = open_model(words)[1].tokenizer.get()

@@ -101,7 +101,8 @@ class PeakMemory:
 
     def use(self) -> MemoryUse:
         """What was used until now."""
-        return MemoryUse(self._before, _status("VmHWM") or _peak_of_process(), _status("VmRSS"), self._scope)
+        now = _status("VmRSS")  # first: the peak that is read behind it counts this too
+        return MemoryUse(self._before, _status("VmHWM") or _peak_of_process(), now, self._scope)
 
 
 def _status(key: str) -> int | None:
