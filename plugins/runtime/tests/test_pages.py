@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hub_runtime.measure import Flame, bars, colour, flame, heat_map
+from hub_runtime.pages import Flame, bars, colour, flame, heat_map
 
 
 def boxes(svg: str) -> list[dict[str, str]]:

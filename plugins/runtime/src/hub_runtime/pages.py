@@ -13,6 +13,8 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #e3e6ea; white-space: nowrap; }
 td:first-child, th:first-child { text-align: left; }
+.prose td, .prose th { text-align: left; white-space: normal; vertical-align: top; }
+figure { margin: 1rem 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
 .bad { color: #b00020; font-weight: 600; } svg { max-width: 100%; height: auto; }
 @media (prefers-color-scheme: dark) { body { background: #15181c; color: #e6e8eb; } td, th { border-color: #333a42; }
 .bad { color: #ff7b89; } svg text { fill: #e6e8eb; } }
@@ -40,11 +42,21 @@ def paragraph(text: str, *, bad: bool = False) -> str:
     return f"<p{' class=bad' if bad else ''}>{escape(text)}</p>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; the first column is text, the others are numbers."""
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, prose: bool = False) -> str:
+    """A table; the first column is text, the others are numbers, or text too if it is `prose`."""
     lines = ["".join(f"<th>{escape(h)}</th>" for h in head)]
     lines += ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows]
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+    return f"<table{' class=prose' if prose else ''}>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+
+def items(lines: Sequence[str]) -> str:
+    """A list; nothing when it is empty."""
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>" if lines else ""
+
+
+def figure(title: str, chart: str) -> str:
+    """A chart, which is SVG, under its title."""
+    return f"<figure><figcaption>{escape(title)}</figcaption>{chart}</figure>"
 
 
 def colour(share: float) -> str:
@@ -86,13 +98,14 @@ def _heat(value: float, low: float, high: float) -> str:
 def bars(rows: Sequence[tuple[str, float, str]]) -> str:
     """An SVG bar chart; each row is a label, a length and what is said beside the bar."""
     longest = max((length for _, length, _ in rows), default=0.0) or 1.0
-    room = _WIDTH - _LABEL - 190
+    left = max(_LABEL, min(7 * max((len(label) for label, _, _ in rows), default=0), _WIDTH // 2))
+    room = _WIDTH - left - 190
     parts = []
     for r, (label, length, said) in enumerate(rows):
         width = room * length / longest
         parts.append(_text(0, r * _ROW + 13, label))
-        parts.append(_box(_LABEL, r * _ROW, width, colour(length / longest), f"{label}: {said}"))
-        parts.append(_text(_LABEL + width + 6, r * _ROW + 13, said))
+        parts.append(_box(left, r * _ROW, width, colour(length / longest), f"{label}: {said}"))
+        parts.append(_text(left + width + 6, r * _ROW + 13, said))
     return _svg(len(rows) * _ROW, parts)
 
 

@@ -53,6 +53,7 @@ def _print(report: BenchReport) -> None:
     pairs(
         [
             ("model", f"{m.path} ({m.format}; {m.description}, {sizes})"),
+            ("file", f"{r.mib(m.stored.nbytes)} ({', '.join(filter(None, (m.stored.title, m.stored.quantization)))})"),
             ("on", where),
             ("answers", f"{report.iterations} of {report.max_tokens} tokens to a prompt of {report.prompt_tokens}"),
             ("bridge", f"{m.bridge_ms:.0f} ms{' (converted)' if m.converted else ''}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from hub_runtime.commands import reporting as r
 
 if TYPE_CHECKING:
     from hub_runtime.loading import Loaded
-    from hub_runtime.measure import CompareReport, ModelComparison, Rules
+    from hub_runtime.measure import CompareJob, CompareReport, ModelComparison, Rules
 
 _REQUIRED = ("tokens", "first-token")
 
@@ -58,11 +59,20 @@ def compare(
     Exit code 1 when what is asked does not hold: --require, --min-agreement and --max-mean-kl, or, when none is given,
     the same greedy tokens for every prompt.
     """
-    from hub_runtime.measure import CompareJob, compare_models
+    from hub_runtime.measure import CompareJob
 
     rules = _rules(require, min_agreement, max_mean_kl)
     content = None if text is None else o.read_text(text, "--text")
     job = CompareJob(_prompts(prompts, prompt), max_tokens, compute.threads, compute.ctx, content, raw)
+    return compared(models, job, rules, placed, output, as_json=as_json)
+
+
+def compared(
+    models: Sequence[Path], job: CompareJob, rules: Rules, placed: o.Placed, output: Path | None, *, as_json: bool
+) -> int:
+    """Compare, print and keep what was found; the exit code."""
+    from hub_runtime.measure import compare_models
+
     r.writable(output)
     want = placed.wanted(models[0])
 

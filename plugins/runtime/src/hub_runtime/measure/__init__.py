@@ -7,7 +7,7 @@
 Every report is a dataclass that is printed as one JSON document; its schema lies in `hub_runtime/schemas`.
 """
 
-from hub_runtime.measure._bench import PROMPT, BenchReport, BenchSettings, LoadedFrom, Sample, Tick, bench
+from hub_runtime.measure._bench import PROMPT, BenchReport, BenchSettings, LoadedFrom, Sample, Stored, Tick, bench
 from hub_runtime.measure._compare import (
     PROMPTS,
     Along,
@@ -23,7 +23,6 @@ from hub_runtime.measure._forced import divergence, forced, log_softmax
 from hub_runtime.measure._host import Host, MemoryUse, PeakMemory
 from hub_runtime.measure._memory import Buffer, MemoryParts
 from hub_runtime.measure._nodes import Node, Values, layer_of
-from hub_runtime.measure._page import Flame, bars, colour, flame, heat_map
 from hub_runtime.measure._perplexity import PerplexityReport, perplexity
 from hub_runtime.measure._profile import LIMITS, Assertion, LayerShare, Limit, Phase, ProfileReport, Share, profile
 from hub_runtime.measure._profile_page import flame_chart, profile_page
@@ -60,7 +59,6 @@ __all__ = [
     "CompareReport",
     "Departure",
     "FirstToken",
-    "Flame",
     "Gatherer",
     "Host",
     "Kept",
@@ -82,6 +80,7 @@ __all__ = [
     "Sample",
     "Share",
     "Statistics",
+    "Stored",
     "Summary",
     "Tick",
     "TraceComparison",
@@ -90,19 +89,15 @@ __all__ = [
     "TracedToken",
     "Tracer",
     "Values",
-    "bars",
     "bench",
-    "colour",
     "compare_models",
     "compare_traces",
     "comparison_page",
     "departure",
     "divergence",
     "feed",
-    "flame",
     "flame_chart",
     "forced",
-    "heat_map",
     "layer_ends",
     "layer_of",
     "log_softmax",

@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from hub.errors import UsageError
+from hub.inspection import quantization, size_on_disk
+from hub.plugins import registry
 from hub_runtime.engine import Context, LoadedModel, NodeCallback, Request, Slots
 from hub_runtime.loading import Loaded
 from hub_runtime.measure._host import Host, MemoryUse, PeakMemory
@@ -46,10 +48,28 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A model as it lies on the disk: all its files, its format's name and version, the encoding of its weights."""
+
+    nbytes: int
+    title: str
+    quantization: str | None
+
+    @classmethod
+    def at(cls, path: Path) -> Stored:
+        """How the model at `path`, which was let through and loaded before, is stored."""
+        found = registry().find(path)
+        model = found.read(path)
+        title = str(model.metadata.get("format") or found.title or found.name)
+        return cls(size_on_disk(path, model), title, quantization(model))
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedFrom:
     """The model and how it came into memory; `bridge_ms` is reading, checking and perhaps converting the file.
 
-    `converted`: it was converted to GGUF now, not found in the cache.
+    `converted`: it was converted to GGUF now, not found in the cache. `description` and `weight_bytes` are of what
+    llama.cpp runs, `stored` of the file.
     """
 
     path: str
@@ -60,6 +80,7 @@ class LoadedFrom:
     converted: bool
     bridge_ms: float
     load_ms: float
+    stored: Stored
 
     @classmethod
     def of(cls, path: Path, loaded: Loaded) -> LoadedFrom:
@@ -67,7 +88,7 @@ class LoadedFrom:
         m = loaded.model
         sizes = (m.description, m.n_params, m.nbytes)
         times = (1000 * loaded.bridge_seconds, 1000 * m.load_seconds)
-        return cls(str(path), loaded.format, *sizes, loaded.converted, *times)
+        return cls(str(path), loaded.format, *sizes, loaded.converted, *times, Stored.at(path))
 
 
 @dataclass(frozen=True, slots=True)

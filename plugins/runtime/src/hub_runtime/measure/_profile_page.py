@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hub_runtime.measure import _page as p
+from hub_runtime import pages as p
 from hub_runtime.measure._profile import Phase, ProfileReport
 from hub_runtime.measure._samples import Summary
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hub_runtime.measure import _page as p
+from hub_runtime import pages as p
 from hub_runtime.measure._departure import Departure, TraceComparison
 from hub_runtime.measure._trace import NodeTrace, TraceReport
 
