@@ -27,6 +27,8 @@ _BUNDLE = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
 _ENVELOPE = frozenset({"payload", "payloadType", "signatures"})
 _MATERIAL = frozenset({"publicKey", "tlogEntries", "timestampVerificationData"})
 
+_MOST_PARTS = 10_000  # a bundle has some twenty, and more with the entries of logs
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -102,7 +104,7 @@ def read_bundle(data: bytes | Path, *, file: Path | None = None) -> Bundle:
     file = data if isinstance(data, Path) else file
     try:
         raw = read_bounded(data) if isinstance(data, Path) else data
-        document = parse(raw, file)
+        document = parse(raw, file, _MOST_PARTS)
     except DamagedFile as error:
         raise BadSignature(f"no signature that can be read: {error.message}", file=file) from error
     bundle = _object(document, "the bundle", _BUNDLE, _BUNDLE, file)

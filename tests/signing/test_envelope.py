@@ -3,11 +3,14 @@ from __future__ import annotations
 import base64
 import json
 import resource
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from hub.errors import BadSignature, HubError
 from hub.signing import IN_TOTO, PrivateKey, envelope, open_envelope, pae, read_bundle
@@ -92,7 +95,8 @@ def test_a_damaged_bundle_is_refused(damage: str, key: PrivateKey) -> None:
         (b"", "no signature that can be read"),
         (b"[]", "no JSON object"),
         (b"\xff\xfe", "no signature that can be read"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 9_000, "nested too deeply"),
+        (b"[" + b"{}," * 20_000 + b"{}]", "more than 10,000 members and items"),
         (b'{"mediaType": NaN}', "NaN is no JSON number"),
         (b'{"mediaType": "a", "mediaType": "b"}', "'mediaType' is there twice"),
         (b'{"dsseEnvelope": {"payload": "YQ==", "payload": "Yg=="}}', "'payload' is there twice"),
@@ -128,6 +132,19 @@ def test_a_bundle_of_100_mb_is_refused_before_it_is_read(p256: PrivateKey, tmp_p
     with pytest.raises(BadSignature, match="has 100,000,000 bytes; at most"):
         open_envelope(file, [p256.public])
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+
+
+def test_a_statement_of_nothing_but_brackets_takes_no_memory(key_file: Path, tmp_path: Path, run: Any) -> None:
+    """Whoever looks at an unsigned statement (hub inspect) must not pay for each of its bytes with twenty."""
+    model, payload = tmp_path / "model.safetensors", b"[" + b"{}," * 5_000_000 + b"{}]"
+    save_file({"a": np.zeros(2, np.float32)}, model)
+    model.with_name("model.safetensors.sig").write_bytes(envelope(IN_TOTO, payload, PrivateKey.load(key_file)))
+    tracemalloc.start()
+    done = run("inspect", model)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "more than 4,000,000 members and items" in done.out
+    assert peak < 8 * len(payload)
 
 
 def test_a_bundle_that_is_no_file_is_refused(p256: PrivateKey, tmp_path: Path) -> None:
