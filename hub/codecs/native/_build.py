@@ -28,8 +28,8 @@ FLAGS = (
 # Level: lanes of a vector of float32, and what the compiler may use.
 PORTABLE: dict[str, tuple[int, tuple[str, ...]]] = {"portable": (4, ())}
 X86: dict[str, tuple[int, tuple[str, ...]]] = {
-    "avx2": (8, ("-mavx2",)),
-    "avx512": (16, ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")),
+    "avx2": (8, ("-mavx2", "-mf16c")),
+    "avx512": (16, ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mf16c")),
 }
 
 

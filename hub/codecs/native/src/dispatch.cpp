@@ -22,7 +22,7 @@ static const Level &best(int wanted) {
     const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (wanted <= 0 && wide) return avx512::level;
-    if (wanted <= 1 && __builtin_cpu_supports("avx2")) return avx2::level;
+    if (wanted <= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) return avx2::level;
 #endif
     (void)wanted;
     return portable::level;

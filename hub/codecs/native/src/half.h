@@ -1,4 +1,4 @@
-// float16 and bfloat16, in integer arithmetic that the compiler turns into vectors.
+// float16 and bfloat16: by the processor where it can, else in integer arithmetic that the compiler turns into vectors.
 #pragma once
 
 #include "lanes.h"
@@ -19,6 +19,27 @@ static inline float float_of(uint32_t bits) {
     memcpy(&x, &bits, 4);
     return x;
 }
+
+#ifdef __F16C__
+#define HUB_HALVES 1
+
+// LANES values each; to nearest even.
+static inline void widen(const uint8_t *halves, uint8_t *out) {
+#if HUB_LANES == 16
+    _mm512_storeu_ps(out, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)halves)));
+#else
+    _mm256_storeu_ps((float *)out, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)halves)));
+#endif
+}
+
+static inline void narrow(const uint8_t *values, uint8_t *out) {
+#if HUB_LANES == 16
+    _mm256_storeu_si256((__m256i *)out, _mm512_cvtps_ph(_mm512_loadu_ps(values), _MM_FROUND_TO_NEAREST_INT));
+#else
+    _mm_storeu_si128((__m128i *)out, _mm256_cvtps_ph(_mm256_loadu_ps((const float *)values), _MM_FROUND_TO_NEAREST_INT));
+#endif
+}
+#endif
 
 // Rounded to nearest even; |x| < 2**16. Adding 2**13 times the power of two below |x| rounds it to 10 places.
 static inline uint16_t to_half(float x) {

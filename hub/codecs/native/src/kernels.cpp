@@ -18,7 +18,7 @@ static const Entry table[] = {
     {"Q4_1", decode_blocks<Q41>, encode_blocks<Q41>},
     {"Q5_0", decode_blocks<Q50>, encode_blocks<Q50>},
     {"Q5_1", decode_blocks<Q51>, encode_blocks<Q51>},
-    {"Q8_0", decode_blocks<Q80>, encode_blocks<Q80>},
+    {"Q8_0", decode_blocks<Q80>, encode_q8_0},
     {"Q2_K", decode_blocks<Q2KValues>, encode_k<Q2K>},
     {"Q3_K", decode_blocks<Q3KValues>, encode_k<Q3K>},
     {"Q4_K", decode_blocks<Q4KValues>, encode_k<Q4K>},

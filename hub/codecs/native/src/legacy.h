@@ -86,7 +86,7 @@ template <int TOP> static inline bool above_least(const float *x, uint8_t *out, 
 
 struct Q40 {
     static constexpr int BYTES = 18, VALUES = 32;
-    static bool encode(const float *x, uint8_t *out) {
+    static bool encode(const float *__restrict x, uint8_t *__restrict out) {
         uint8_t q[32];
         const bool odd = around_middle<8>(x, out, q);
         pack_halves(q, out + 2);
@@ -100,7 +100,7 @@ struct Q40 {
 
 struct Q41 {
     static constexpr int BYTES = 20, VALUES = 32;
-    static bool encode(const float *x, uint8_t *out) {
+    static bool encode(const float *__restrict x, uint8_t *__restrict out) {
         uint8_t q[32];
         const bool odd = above_least<15>(x, out, q);
         pack_halves(q, out + 4);
@@ -114,7 +114,7 @@ struct Q41 {
 
 struct Q50 {
     static constexpr int BYTES = 22, VALUES = 32;
-    static bool encode(const float *x, uint8_t *out) {
+    static bool encode(const float *__restrict x, uint8_t *__restrict out) {
         uint8_t q[32];
         const bool odd = around_middle<16>(x, out, q);
         pack_fifths(q, out + 2);
@@ -129,7 +129,7 @@ struct Q50 {
 
 struct Q51 {
     static constexpr int BYTES = 24, VALUES = 32;
-    static bool encode(const float *x, uint8_t *out) {
+    static bool encode(const float *__restrict x, uint8_t *__restrict out) {
         uint8_t q[32];
         const bool odd = above_least<31>(x, out, q);
         pack_fifths(q, out + 4);
@@ -144,17 +144,6 @@ struct Q51 {
 
 struct Q80 {
     static constexpr int BYTES = 34, VALUES = 32;
-    static bool encode(const float *x, uint8_t *out) {
-        const uint32_t most = most_bits(x);
-        const float d = float_of(most) / 127.0f, inverse = d != 0 ? 1.0f / d : 0.0f;
-        store16(out, to_half_scale(d));
-        for (int i = 0; i < 32; i++) {  // halves away from zero
-            const float s = float_of(bits_of(x[i] * inverse) & 0x7fffffff) + 0.49999997f;
-            const int l = (int)s;
-            out[2 + i] = (uint8_t)(int8_t)(x[i] < 0 ? -l : l);
-        }
-        return most >= HUGE_BITS || tiny(d);
-    }
     static bool sound(const uint8_t *b) { return !not_finite(b); }
     static void decode(const uint8_t *__restrict b, float *__restrict out) {
         const float d = from_half(load16(b));
@@ -162,15 +151,46 @@ struct Q80 {
     }
 };
 
+static inline void encode_levels(const float *__restrict x, float inverse, uint8_t *__restrict out) {
+    int32_t levels[32];
+    for (int i = 0; i < 32; i++) {  // halves away from zero
+        const int32_t level = (int32_t)(float_of(bits_of(x[i] * inverse) & 0x7fffffff) + 0.49999997f);
+        const int32_t sign = (int32_t)bits_of(x[i]) >> 31;
+        levels[i] = (level ^ sign) - sign;
+    }
+    for (int i = 0; i < 32; i++) out[i] = (uint8_t)levels[i];
+}
+
+// A step at a time for many blocks: one block alone is a chain in which each operation waits for the one before.
+static int64_t encode_q8_0(const uint8_t *in, uint8_t *out, uint8_t *odd, int64_t n) {
+    constexpr int RUN = 32;
+    int64_t marked = 0;
+    for (int64_t at = 0; at < n; at += RUN) {
+        const int count = n - at < RUN ? (int)(n - at) : RUN;
+        const float *x = (const float *)in + at * Q80::VALUES;
+        uint32_t most[RUN] = {};
+        float scale[RUN], inverse[RUN];
+        uint16_t half[RUN];
+        for (int b = 0; b < count; b++) most[b] = most_bits(x + b * Q80::VALUES);
+        for (int b = 0; b < RUN; b++) {
+            scale[b] = float_of(most[b]) / 127.0f;
+            inverse[b] = scale[b] != 0 ? 1.0f / scale[b] : 0.0f;
+        }
+        for (int b = 0; b < RUN; b++) half[b] = to_half_scale(scale[b]);
+        for (int b = 0; b < count; b++) {
+            uint8_t *block = out + (at + b) * Q80::BYTES;
+            store16(block, half[b]);
+            encode_levels(x + b * Q80::VALUES, inverse[b], block + 2);
+            marked += odd[at + b] = most[b] >= HUGE_BITS || tiny(scale[b]);
+        }
+    }
+    return marked;
+}
+
 template <class B> static int64_t encode_blocks(const uint8_t *in, uint8_t *out, uint8_t *odd, int64_t n) {
     int64_t marked = 0;
-    for (int64_t at = 0; at < n; at++) {
-        float x[B::VALUES];
-        memcpy(x, in + at * sizeof x, sizeof x);
-        uint8_t block[B::BYTES];
-        marked += odd[at] = B::encode(x, block);
-        memcpy(out + at * B::BYTES, block, B::BYTES);
-    }
+    for (int64_t at = 0; at < n; at++)
+        marked += odd[at] = B::encode((const float *)in + at * B::VALUES, out + at * B::BYTES);
     return marked;
 }
 

@@ -23,8 +23,12 @@ static int64_t halves_from_values(const uint8_t *in, uint8_t *out, uint8_t *odd,
     for (int64_t i = 0; i < n; i++) {
         const uint32_t bits = bits_of(x[i]) & 0x7fffffff;
         most = bits > most ? bits : most;
-        half[i] = to_half(x[i]);
     }
+    int64_t i = 0;
+#ifdef HUB_HALVES
+    for (; i + LANES <= n; i += LANES) narrow(in + 4 * i, out + 2 * i);
+#endif
+    for (; i < n; i++) half[i] = to_half(x[i]);
     return mark(odd, n, most >= TOO_LARGE);
 }
 
@@ -35,8 +39,12 @@ static int64_t values_from_halves(const uint8_t *in, uint8_t *out, uint8_t *odd,
     for (int64_t i = 0; i < n; i++) {
         const uint16_t size = half[i] & 0x7fff;
         most = size > most ? size : most;
-        x[i] = from_half(half[i]);
     }
+    int64_t i = 0;
+#ifdef HUB_HALVES
+    for (; i + LANES <= n; i += LANES) widen(in + 2 * i, out + 4 * i);
+#endif
+    for (; i < n; i++) x[i] = from_half(half[i]);
     return mark(odd, n, most >= 0x7c00);
 }
 
