@@ -42,26 +42,33 @@ def sweep(store: Store, *, grace: float = GRACE, keep: int | None = None, dry_ru
     `DamagedFile` when a manifest that stays cannot be read: then nobody knows what may go.
     """
     with store.changing() as change:
-        using, before = manifests_in_use(store), time.time() - grace
-        claimed = claims(store)
-        unnamed = change.index.unnamed - _stood_at(change, keep) - using - claimed
-        going = {digest for digest in unnamed if _is_old(store.path(digest), before)}
-        staying = (change.index.digests | using) - going
-        kept = staying | claimed | {blob.digest for digest in staying for blob in store.manifest(digest).blobs}
-        left = [path for path in store.blobs.iterdir() if f"sha256:{path.name}" not in kept]
-        blobs = [path for path in left if _is_old(path, before)]
-        old = [digest for digest in views(store) if digest not in staying]
-        used = {blob.digest for digest in using for blob in store.manifest(digest).blobs}
-        old = [digest for digest in old if used.isdisjoint(_holds(store, digest))]
-        sizes = {path: path.stat().st_size for path in left}
+        before, using, claimed = time.time() - grace, manifests_in_use(store), claims(store)
+        free = change.index.unnamed - _stood_at(change, keep) - using - claimed
+        going = {digest for digest in free if _is_old(store.path(digest), before)}
+        lasting = (change.index.digests | using) - free
+        needed = claimed | _leads_to(store, lasting)
+        left = {path: path.stat().st_size for path in _files(store) if f"sha256:{path.name}" not in needed}
+        young = _leads_to(store, free - going)
+        blobs = sorted(p for p in left if f"sha256:{p.name}" not in young and _is_old(p, before))
+        used = _leads_to(store, using)
+        old = [d for d in views(store) if d not in lasting | (free - going) and used.isdisjoint(_holds(store, d))]
         if not dry_run:
             change.index = change.index.without(going)
             store.commit(change)
             _remove(store, blobs, old)
-    return Swept(
-        tuple(sorted(going)), tuple(f"sha256:{path.name}" for path in sorted(blobs)),
-        sum(sizes[path] for path in blobs), len(old), sum(sizes.values()) - sum(sizes[path] for path in blobs), dry_run,
-    )  # fmt: skip
+    nbytes = sum(left[path] for path in blobs)
+    gone = tuple(f"sha256:{path.name}" for path in blobs)
+    return Swept(tuple(sorted(going)), gone, nbytes, len(old), sum(left.values()) - nbytes, dry_run)
+
+
+def _files(store: Store) -> Iterator[Path]:
+    """The blobs; what else lies among them is nobody's to remove."""
+    return (path for path in store.blobs.glob("[0-9a-f]*") if len(path.name) == 64 and path.is_file())
+
+
+def _leads_to(store: Store, manifests: Collection[str]) -> set[str]:
+    """Manifests and all that they name."""
+    return set(manifests) | {blob.digest for digest in manifests for blob in store.manifest(digest).blobs}
 
 
 def _stood_at(change: Change, keep: int | None) -> set[str]:

@@ -24,6 +24,7 @@ from hub_registry._client import ATTEMPTS, Client
 from hub_registry._manifest import INDEX, MANIFEST, MOST, Blob, Manifest, digest_of, parsed
 from hub_registry._names import Address
 
+_READ = 1 << 16  # bytes asked of a connection at once: what is lost when it breaks
 _PAUSE = 0.1  # seconds before the second attempt; twice as long before each further one
 _BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
@@ -97,7 +98,7 @@ class Remote:
                 named = f"{blob.path or 'its configuration'} ({blob.digest})"
                 raise DamagedFile(f"the registry lacks {named}, which the manifest names", file=str(self.address))
             self._check(answer, 200, 206)
-            pieces = answer.iter_content(PIECE)
+            pieces = answer.iter_content(_READ)
             yield from _behind(pieces, start) if start and answer.status_code == 200 else pieces
 
     def has(self, blob: Blob) -> bool:
@@ -181,7 +182,8 @@ class Remote:
         try:
             yield
         except _BROKEN as error:
-            raise _Broken(f"the connection broke, or there was none: {error}", file=str(self.address)) from error
+            said = f"the connection broke, or there was none: {_innermost(error)}"
+            raise _Broken(said, file=str(self.address)) from error
         except (requests.RequestException, ValueError, KeyError) as error:
             raise HubError(f"cannot be asked: {error!r}", file=str(self.address)) from error
 
@@ -216,6 +218,12 @@ class _Body:
 
 
 _VERIFY = "hub registry verify names all that is wrong"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The cause that says what happened, below what libraries made of it."""
+    inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    return _innermost(inner) if isinstance(inner, BaseException) else error
 
 
 def _bounded(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:

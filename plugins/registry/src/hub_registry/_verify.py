@@ -49,6 +49,10 @@ def check(store: Store, name: Name | None, progress: Progress) -> Checked:
     The whole store also means blobs that nothing leads to, the history, and the views. Adding, pulling and gc may go
     on meanwhile: what is to be read is claimed first.
     """
+    try:
+        store.index()
+    except HubError as error:
+        return Checked((), 0, 0, (Problem("unreadable", error.file or "", error.message),))
     with leased(store) as lease:
         index, expected = _claimed(store, lease, name)
         progress.start("verify", sum(blob.size for blob, _ in expected.values()))
