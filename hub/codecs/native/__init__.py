@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.codecs.native._codec import Compiled, compiled
+from hub.codecs.native._strings import skip_strings
 from hub.codecs.native._sums import Sums, sums
 from hub.hookspecs import hookimpl
 from hub.interface import Codec
 
-__all__ = ["Compiled", "Sums", "compiled", "hub_provides", "sums"]
+__all__ = ["Compiled", "Sums", "compiled", "hub_provides", "skip_strings", "sums"]
 
 
 @hookimpl

@@ -89,3 +89,18 @@ EXPORT int64_t hub_compare_stored(const hub::Side *a, const hub::Side *b, int64_
     }
     return 0;
 }
+
+// Steps over strings, each after its length in 8 bytes (the other way round with `swap`), from `*at` on: as many as end
+// within `size` bytes and are no longer than `longest`, `n` at most. How many; `*at` is where the next one begins.
+EXPORT int64_t hub_skip_strings(const uint8_t *data, int64_t size, int64_t *at, int64_t n, uint64_t longest, int swap) {
+    int64_t low = *at, done = 0;
+    for (; done < n && low + 8 <= size; done++) {
+        uint64_t length;
+        memcpy(&length, data + low, 8);
+        if (swap) length = __builtin_bswap64(length);
+        if (length > longest || (int64_t)length > size - low - 8) break;
+        low += 8 + length;
+    }
+    *at = low;
+    return done;
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any
 
+from hub.codecs.native import skip_strings
 from hub.errors import DamagedFile
 from hub.ir import File
 from hub_gguf.container._types import SIZES, STRUCTS, ValueType
@@ -93,16 +94,22 @@ class Cursor:
         unpack, size, first = self._length.unpack_from, self.file.size, self.at
         window, start = self._window, self._start
         low, last = first - start, len(window) - 8
-        for index in range(n):
+        index = 0
+        while index < n:
             if low > last:
                 start, low = start + low, 0
                 if start + 8 > size or start - first > MAX_SPAN:
                     raise self.damaged(f"string {index} of {what} begins here; the file ends at {size}", start)
                 window = self.file.read(start, min(size - start, WINDOW))
                 last = len(window) - 8
-            (length,) = unpack(window, low)
+            done, low = skip_strings(window, low, n - index, MAX_STRING, self.order == "<")
+            index += done
+            if index == n or low > last:
+                continue
+            (length,) = unpack(window, low)  # one that ends behind the window, or is damaged
             low += 8 + length
             if length > MAX_STRING or start + low > size:
                 message = f"string {index} of {what} is {length} bytes long; the file ends at {size}"
                 raise self.damaged(message, start + low - 8 - length)
+            index += 1
         self._window, self._start, self.at = window, start, start + low
