@@ -4,7 +4,7 @@ Commands of plugins print with the same functions: `emit` the JSON document, `sa
 `progress_bar` on standard error.
 """
 
-from hub.cli._app import COMMANDS, main
+from hub.cli._app import COMMANDS, Program, main
 from hub.cli._arguments import Json, ModelPath, model_path
 from hub.cli._convert import nbytes
 from hub.cli._groups import takes
@@ -15,6 +15,7 @@ __all__ = [
     "COMMANDS",
     "Json",
     "ModelPath",
+    "Program",
     "clean",
     "document",
     "emit",

@@ -26,6 +26,7 @@ from hub.errors import HubError, Terminated, UsageError
 # In the order of `hub --help`. Command NAME is the function, or group, NAME of the module `hub.cli._NAME`.
 COMMANDS = (
     "convert", "inspect", "tensors", "check", "validate", "diff", "rosetta", "formats", "plugins", "demo", "runtime",
+    "ci",
 )  # fmt: skip
 
 INTERRUPTED = 130
@@ -57,17 +58,11 @@ class _Commands(dict[str, Any]):
         return dict.fromkeys(_names()).keys()
 
 
-class _Group(TyperGroup):
-    """The commands of the table above and of plugins; a reader that hangs up ends the run quietly."""
+class Program(TyperGroup):
+    """Commands of a program of its own; a reader that hangs up ends the run quietly."""
 
-    def __init__(self, **attrs: Any) -> None:
-        super().__init__(**attrs)
-        self.commands = _Commands()
-
-    def list_commands(self, ctx: Any) -> list[str]:  # the signature is click's
-        return _names()
-
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> Any:  # the signature is click's
+        """Run the command; its exit code."""
         try:
             code = super().invoke(ctx)
             sys.stdout.flush()
@@ -76,6 +71,17 @@ class _Group(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return HANGUP
         return code
+
+
+class _Group(Program):
+    """The commands of the table above and of plugins."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self.commands = _Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return _names()
 
 
 app = typer.Typer(cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -96,11 +102,14 @@ def _hub(
     """Convert, check and compare machine-learning models across formats, exactly and verified."""
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run `hub` with `args` (`sys.argv` by default) and return its exit code; nothing is raised."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller; its descriptor must not go to a model file either
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+def main(args: Sequence[str] | None = None, *, program: Any = app, name: str = "hub") -> int:
+    """Run `hub` with `args` (`sys.argv` by default) and return its exit code; nothing is raised.
+
+    Another `program`, called `name`, runs in the same manner.
+    """
+    for output in ("stdout", "stderr"):
+        if getattr(sys, output) is None:  # closed by the caller; its descriptor must not go to a model file either
+            setattr(sys, output, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's charset, or any, cannot
             stream.reconfigure(errors="backslashreplace")
@@ -109,13 +118,13 @@ def main(args: Sequence[str] | None = None) -> int:
         _catch_signals()
     try:
         _check_filled(args)
-        code = app(args or ["--help"], prog_name="hub", standalone_mode=False)
+        code = program(args or ["--help"], prog_name=name, standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except SystemExit as error:
         code = error.code
     except Exception as error:  # the last stand: whatever happens is one line and an exit code
-        code = _failed(error)
+        code = _failed(error, name)
     _warn()
     return code if isinstance(code, int) else 0
 
@@ -139,11 +148,11 @@ def _terminated(number: int, frame: object) -> None:  # noqa: ARG001  # the sign
     raise Terminated(128 + number)
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: Exception, program: str) -> int:
     if os.environ.get("HUB_DEBUG"):
         traceback.print_exception(error)
     elif hasattr(error, "format_message"):  # click's usage errors
-        _say("error", f"{error.format_message()} (see hub --help)")
+        _say("error", f"{error.format_message()} (see {program} --help)")
     elif isinstance(error, HubError | OSError):
         _say("error", str(error))
     else:

@@ -26,11 +26,12 @@ ELSEWHERE = dict.fromkeys(
     "hub-runtime",
 ) | dict.fromkeys(("import", "pull", "publish"), "hub-sources")
 ELSEWHERE |= {"rosetta.compare-inference": "hub-runtime", "report": "hub-runtime", "registry": "hub-registry"}
+ELSEWHERE |= {"bundle": "hub-deploy", "deploy": "hub-deploy"}
 ELSEWHERE |= {"data": "hub-data"}
 _INSTALL = {
     "hub-data": "pip install hub-data adds it",
-    "hub-registry": "pip install hub-registry adds it", "hub-runtime": "hub runtime install adds it",
-    "hub-sources": "pip install hub-sources adds it",
+    "hub-deploy": "pip install hub-deploy adds it", "hub-registry": "pip install hub-registry adds it",
+    "hub-runtime": "hub runtime install adds it", "hub-sources": "pip install hub-sources adds it",
 }  # fmt: skip
 
 
