@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hub import processes
-from hub import processes
 from hub.hookspecs import hookimpl
 from hub.interface import Codec, Finding, Runtime, Stage
 

@@ -12,7 +12,6 @@ import httpx
 from prometheus_client import Counter
 
 from hub import processes
-from hub import processes
 from hub.errors import HubError
 from hub_runtime.engine import default_threads
 from hub_runtime.server._config import Config
