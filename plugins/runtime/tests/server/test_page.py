@@ -87,6 +87,25 @@ def test_a_refusal_is_shown(tab: Any, server: Any) -> None:
     tab.wait_for_selector("article.error")
     assert "the context holds 512" in tab.locator("article.error").text_content()
     tab.wait_for_selector("#send:enabled")
+    assert tab.input_value("#text") == "x" * 600
+    tab.fill("#text", "shorter")
+    tab.press("#text", "Enter")
+    tab.get_by_text("tokens, first after").wait_for()
+    assert tab.locator("article.error").count() == 1
+
+
+def test_an_answer_is_followed_to_its_end(tab: Any, server: Any) -> None:
+    tab.set_viewport_size({"width": 500, "height": 300})
+    tab.goto(server.url)
+    tab.wait_for_selector("#model option", state="attached")
+    tab.fill("#text", "Once")
+    tab.press("#text", "Enter")
+    tab.get_by_text("tokens, first after").wait_for()
+    hidden = tab.locator("#log").evaluate("log => log.scrollHeight - log.clientHeight")
+    left = hidden - tab.locator("#log").evaluate("log => log.scrollTop")
+    assert hidden > 100
+    assert left < 60
+    assert tab.locator("article").count() == 2
 
 
 def test_a_key_is_asked_for_and_kept(tab: Any, start: Callable[..., Any], tiny: Path, tmp_path: Path) -> None:
