@@ -11,7 +11,7 @@ import stat
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from hub.errors import BadSignature
@@ -170,28 +170,42 @@ def _open(root: Path, parts: tuple[str, ...]) -> int:
         os.close(at)
 
 
+def folders_of(root: Path, names: Iterable[str]) -> dict[Path, Identity]:
+    """The folders on the way to the files `names` below `root`, it and what it is a link to included."""
+    steps = {root / step for name in names for step in PurePosixPath(name).parents}
+    return {folder: Identity.of(folder.lstat()) for folder in sorted({root, root.resolve(), *steps})}
+
+
+def _check_same(path: Path, identity: Identity, kind: str) -> None:
+    try:
+        now = Identity.of(path.lstat())
+    except OSError as error:
+        raise BadSignature("has gone since it was verified", file=path) from error
+    if now != identity:
+        raise BadSignature(f"is no longer the {kind} that was verified", file=path)
+
+
 @dataclass(frozen=True)
 class Seal:
     """The files that were verified, as they were then; what `hub_before_load` returns.
 
-    `files` has them by path. `folder` and `ignored` are given when nothing else may lie in the folder.
+    `files` has them by path. `folder` and `ignored` are given when nothing else may lie in the folder; `folders` are
+    then all of them (`folders_of`), for one that is swapped for another and put back holds the same files as before.
     """
 
     files: dict[Path, Identity]
     folder: Path | None = None
     ignored: frozenset[str] = frozenset()
+    folders: dict[Path, Identity] = field(default_factory=dict)
 
     def check(self) -> None:
         """`BadSignature` naming the first file that is no longer the one that was verified."""
         for path, identity in self.files.items():
-            try:
-                now = Identity.of(path.lstat())
-            except OSError as error:
-                raise BadSignature("has gone since it was verified", file=path) from error
-            if now != identity:
-                raise BadSignature("is no longer the file that was verified", file=path)
+            _check_same(path, identity, "file")
         if self.folder is not None:
             known = {path.relative_to(self.folder).as_posix() for path in self.files}
             for name in listing(self.folder, self.ignored):
                 if name not in known:
                     raise BadSignature("was not there when the model was verified", file=self.folder / name)
+        for path, identity in self.folders.items():
+            _check_same(path, identity, "folder")

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hub.errors import BadSignature
 from hub.signing._envelope import IN_TOTO, Opened, read_bundle, verified
-from hub.signing._files import Digested, Seal, check_names, digest_files, listing
+from hub.signing._files import Identity, Seal, check_names, digest_files, folders_of, listing
 from hub.signing._keys import PublicKey
 from hub.signing._locations import Place, files_read, find_signature
 from hub.signing._own import own_signature
@@ -150,9 +150,11 @@ def _compare(place: Place, statement: Statement, advance: Callable[[int], None] 
     """The seal of files that are exactly those of the statement; `Mismatch` names all others."""
     wanted = _wanted(place, statement)
     problems = []
+    folders: dict[Path, Identity] = {}
     if place.whole:
         ignored = {*statement.ignored, *_own_name(place)}
         present = listing(place.root, ignored)
+        folders = folders_of(place.root, present)
         check_names(present, place.root)
         problems += [f"{name} is not signed" for name in present if name not in wanted]
     else:
@@ -163,12 +165,8 @@ def _compare(place: Place, statement: Statement, advance: Callable[[int], None] 
     problems += [f"{name} is changed" for name, file in found.items() if file.sha256 != wanted[name]]
     if problems:
         raise Mismatch(problems, place.model)
-    return _sealed(place, found, frozenset(ignored))
-
-
-def _sealed(place: Place, found: dict[str, Digested], ignored: frozenset[str]) -> Seal:
     files = {place.root / name: file.identity for name, file in found.items()}
-    return Seal(files, place.root if place.whole else None, ignored)
+    return Seal(files, place.root if place.whole else None, frozenset(ignored), folders)
 
 
 def _wanted(place: Place, statement: Statement) -> dict[str, str]:

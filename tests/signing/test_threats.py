@@ -274,6 +274,31 @@ def test_a_file_that_is_added_after_the_folder_was_verified(models: Any, p256: P
         seal.check()
 
 
+@pytest.mark.parametrize("victim", ["the folder", "a folder in it", "a link to it"])
+def test_a_folder_that_is_swapped_for_another_and_put_back(
+    models: Any, p256: PrivateKey, tmp_path: Path, victim: str
+) -> None:
+    """Its files are then the very ones that were verified; what was read in between may have been others."""
+    (models.folder / "1_Pooling").mkdir()
+    (models.folder / "1_Pooling" / "config.json").write_text("{}")
+    sign_model(models.folder, p256)
+    link = tmp_path / "link"
+    link.symlink_to(models.folder)
+    opened, swapped = {
+        "the folder": (models.folder, models.folder),
+        "a folder in it": (models.folder, models.folder / "1_Pooling"),
+        "a link to it": (link, link),
+    }[victim]
+    seal = verify(opened, p256).seal
+    seal.check()
+    aside = swapped.rename(tmp_path / "aside")
+    swapped.mkdir()
+    swapped.rmdir()
+    aside.rename(swapped)
+    with pytest.raises(BadSignature, match="is no longer the folder that was verified"):
+        seal.check()
+
+
 def test_a_file_that_changes_while_it_is_read_or_described(models: Any, p256: PrivateKey) -> None:
     file = models.file
 
