@@ -45,6 +45,8 @@ class Wanted:
     encode: Annotated[
         list[str] | None,
         typer.Option(
+            "--encode",
+            "--quantize",
             metavar="RECIPE|ENC[:PATTERN]",
             help="Re-encode matrices by a recipe such as q4_k_m, or those PATTERN names (repeatable).",
         ),

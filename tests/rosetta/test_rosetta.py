@@ -388,3 +388,19 @@ def test_the_examples_of_the_page_do_what_it_says(hub: Hub, make_gguf: Any, tmp_
         command, _, remark = line.partition("#")
         done = hub(*command.split()[1:])
         assert done.returncode == (1 if "exit code 1" in remark else 0), (line, done)
+
+
+def test_quantize_is_another_word_for_encode(hub: Hub, tiny_gguf: Path, tmp_path: Path) -> None:
+    for flag, name in (("--encode", "a.gguf"), ("--quantize", "b.gguf")):
+        assert hub("rosetta", "convert", tiny_gguf, name, flag, "q8_0").returncode == 0
+    assert (tmp_path / "a.gguf").read_bytes() == (tmp_path / "b.gguf").read_bytes()
+
+
+def test_inspect_names_the_codec_of_a_packed_file(hub: Hub, tiny_gguf: Path) -> None:
+    assert hub("convert", tiny_gguf, "flat.gguf", "--encode", "q8_0").returncode == 0
+    assert hub("convert", "flat.gguf", "wide.safetensors").returncode == 0
+    for source, flags, title in (("wide.safetensors", ("--compression", "zstd"), "APR v2, zstd"),
+                                 ("wide.safetensors", (), "APR v2")):  # fmt: skip
+        name = f"m{len(flags)}.apr"
+        assert hub("rosetta", "convert", source, name, *flags).returncode == 0
+        assert f"Format: {title}\n" in hub("rosetta", "inspect", name).stdout

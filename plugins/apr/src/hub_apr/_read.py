@@ -87,7 +87,7 @@ def own_model(stored: Sequence[Tensor], metadata: Mapping[str, Any], path: Path)
         tensors=tensors,
         config=Config(config, file=str(path)),
         tokenizer=Lazy(lambda: own_tokenizer(metadata, path) if OWN in metadata else foreign_tokenizer(metadata)),
-        metadata={**about["metadata"], "format": "APR v2"},
+        metadata={**about["metadata"], "format": _title(metadata, path)},
         ties=ties,
         files=files,
         source=Lazy(lambda: _block(metadata, "hub.source", path)),
@@ -95,6 +95,12 @@ def own_model(stored: Sequence[Tensor], metadata: Mapping[str, Any], path: Path)
         notes=tuple(about["notes"]),
         path=path,
     )
+
+
+def _title(metadata: Mapping[str, Any], path: Path) -> str:
+    """The format, and how tensors are packed if some are."""
+    packed = _block(metadata, "hub.packed", path)
+    return f"APR v2, {packed['codec']}" if packed.get("tensors") else "APR v2"
 
 
 def _block(metadata: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
