@@ -83,7 +83,7 @@ def heat_map(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float | 
                 tip = f"{label}, {columns[c]}: {value:.6g}"
                 cells.append(_box(_LABEL + c * width, r * _ROW, width, _heat(value, low, high), tip))
     scale = f"{10**low:.3g} (dark) to {10**high:.3g} (bright), logarithmic; red is not finite"
-    cells.append(_text(_LABEL, len(rows) * _ROW + 16, scale))
+    cells.append(_text(_LABEL, len(rows) * _ROW + 13, scale))
     return _svg((len(rows) + 1) * _ROW, cells)
 
 

@@ -175,8 +175,13 @@ def test_departures_are_measured_as_numpy_does() -> None:
     assert found.cosine == pytest.approx(x @ y / np.linalg.norm(x) / np.linalg.norm(y))
     assert found.relative == pytest.approx(np.linalg.norm(x - y) / np.linalg.norm(x))
     assert found.max_abs == pytest.approx(np.abs(x - y).max())
+    lengths = np.linalg.norm(a.astype(np.float64) - b, axis=1) / np.linalg.norm(a.astype(np.float64), axis=1)
+    assert found.row_relative == pytest.approx(list(lengths))
     b[0, 0] = np.nan
-    assert departure("n", 3, a, b).cosine is None
+    a[1] = b[1] = 0
+    a[2] = 0
+    found = departure("n", 3, a, b)
+    assert (found.cosine, found.relative, found.row_relative[:3]) == (None, None, [None, 0.0, None])
 
 
 def test_models_that_read_other_tokens_are_not_compared(hub: Any, tiny: Path, smollm2: Path) -> None:
@@ -221,6 +226,16 @@ def test_the_page_of_a_comparison(hub: Any, tiny: Path, tiny_apr: Path, tmp_path
     text = target.read_text(encoding="utf-8")
     assert "no node departs" in text
     assert Page(text).tags.count("svg") == 5
+
+
+def test_the_page_of_models_that_part_shows_where(hub: Any, tiny: Path, edited: Any, tmp_path: Path) -> None:
+    target = tmp_path / "both.html"
+    other = edited("departing", {"blk.1.ffn_up.weight": lambda w: w * 1.01})
+    assert hub("trace", tiny, "-p", "ab", "--raw", "--compare", other, "--html", target).code == 1
+    text = target.read_text(encoding="utf-8")
+    assert "How far apart by layer and token" in text
+    assert Page(text).tags.count("svg") == 6
+    assert "<title>l_out-0, token 1 &#x27;b&#x27;: 0</title>" in text
 
 
 @pytest.mark.parametrize(

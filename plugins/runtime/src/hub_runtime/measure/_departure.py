@@ -26,7 +26,7 @@ class Departure:
     """How far node `node` of the other model is from ours, over all its values.
 
     `cosine` is None when one side is all zeros or not finite; `relative` is the length of the difference over the
-    length of ours; `equal` means bit for bit.
+    length of ours, and `row_relative` the same for each token's row; `equal` means bit for bit.
     """
 
     layer: int | None
@@ -35,6 +35,7 @@ class Departure:
     cosine: float | None
     relative: float | None
     max_abs: float | None
+    row_relative: list[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,23 @@ def _common(a: TraceReport, b: TraceReport) -> list[NodeTrace]:
 
 
 def departure(node: str, layer: int | None, ours: Values, other: Values) -> Departure:
-    """How far `other` is from `ours`, of one shape."""
+    """How far `other` is from `ours`, of one shape (rows, width)."""
     equal = ours.tobytes() == other.tobytes()
-    x, y = ours.astype(np.float64).ravel(), other.astype(np.float64).ravel()
+    x, y = ours.astype(np.float64), other.astype(np.float64)
+    rows = [_relative(a, b) for a, b in zip(x, y, strict=True)]
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return Departure(layer, node, equal, None, None, None)
-    apart, lengths = x - y, (_length(x), _length(y))
+        return Departure(layer, node, equal, None, None, None, rows)
+    lengths = (_length(x), _length(y))
     cosine = float((x * y).sum()) / (lengths[0] * lengths[1]) if all(lengths) else None
-    relative = _length(apart) / lengths[0] if lengths[0] else (0.0 if equal else None)
-    return Departure(layer, node, equal, cosine, relative, float(np.abs(apart).max()))
+    return Departure(layer, node, equal, cosine, _relative(x, y), float(np.abs(x - y).max()), rows)
+
+
+def _relative(x: Exact, y: Exact) -> float | None:
+    """The length of the difference over that of `x`; None where that is 0 or something is not finite."""
+    length = _length(x)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()) or (not length and y.any()):
+        return None
+    return _length(x - y) / length if length else 0.0
 
 
 def _length(x: Exact) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from hub_runtime import pages as p
@@ -22,6 +23,9 @@ def comparison_page(found: TraceComparison) -> str:
     """Two traces as a page: layer by layer how far they are apart, then each."""
     said = verdict(found)
     parts = [p.paragraph(said, bad=found.first_departure is not None), p.bars([_bar(n) for n in found.nodes])]
+    if not all(n.equal for n in found.nodes):
+        rows = [(n.node, [math.nan if v is None else v for v in n.row_relative]) for n in found.nodes]
+        parts += [p.heading("How far apart by layer and token"), _heat(found.ours, rows)]
     for report in (found.ours, found.other):
         parts += [p.heading(report.model.path), *_parts(report)]
     return p.page(f"{found.ours.model.path} and {found.other.model.path}", parts)
@@ -50,7 +54,7 @@ def _parts(r: TraceReport) -> list[str]:
     if r.first_nan is not None:
         at = f"row {r.first_nan.row}, column {r.first_nan.column}"
         parts.append(p.paragraph(f"first NaN: {r.first_nan.node} ({r.first_nan.op}), {at}", bad=True))
-    parts += [p.heading("Root mean square by layer and token"), _heat(r, nodes)]
+    parts += [p.heading("Root mean square by layer and token"), _heat(r, [(t.node, t.row_rms) for t in nodes])]
     parts += [p.heading("Time by node"), p.bars([(t.node, t.ms, f"{t.ms:.3f} ms") for t in nodes])]
     parts += [p.heading("Statistics"), p.table(NODE_HEAD, [node_cells(t) for t in nodes])]
     if r.first_token is not None:
@@ -59,15 +63,11 @@ def _parts(r: TraceReport) -> list[str]:
     return parts
 
 
-def _heat(r: TraceReport, nodes: Sequence[NodeTrace]) -> str:
+def _heat(r: TraceReport, nodes: Sequence[tuple[str, Sequence[float | None]]]) -> str:
     """Layers by tokens; a node that was computed for the last tokens alone has its cells there."""
     tokens = [f"token {i} {t.text!r}" for i, t in enumerate(r.tokens)]
     shown = min(len(tokens), _SHOWN)
-    rows = []
-    for t in nodes:
-        values: list[float | None] = [None] * (len(tokens) - t.rows)
-        values += t.row_rms
-        rows.append((t.node, values[-shown:]))
+    rows = [(node, [*[None] * (len(tokens) - len(values)), *values][-shown:]) for node, values in nodes]
     said = "" if shown == len(tokens) else p.paragraph(f"the last {shown} of {len(tokens)} tokens")
     return said + p.heat_map(tokens[-shown:], rows)
 
