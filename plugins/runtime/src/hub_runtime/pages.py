@@ -33,8 +33,9 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 
 def heading(text: str) -> str:
-    """A heading inside a page."""
-    return f"<h2>{escape(text)}</h2>"
+    """A heading inside a page, and the name to go to it by: "results-table"."""
+    name = "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+    return f'<h2 id="{name}">{escape(text)}</h2>'
 
 
 def paragraph(text: str, *, bad: bool = False) -> str:
