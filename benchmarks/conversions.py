@@ -2,10 +2,11 @@
 
     python benchmarks/conversions.py --gigabytes 2 --rounds 3 --output benchmarks/results/conversions.json
 
-Each command is a process of its own, in turn, in several rounds, on files in the page cache; what it wrote is removed
-before the next one. Times are wall clock of the whole process; ours flush to the disk before they end, so `cp` is
-measured with a flush (`sync FILE`) and without. Peaks are of resident memory. Needs `hub` with its formats; every peer
-that is missing is named and left out. `--only PATTERN` takes some cases; `chart.py` draws what `--output` wrote.
+Each command is a process of its own, in turn, in several rounds, on a source in the page cache that has the cache for
+itself; what it wrote is removed before the next one. Times are wall clock of the whole process; ours flush to the disk
+before they end, so `cp` is measured with a flush (`sync FILE`) and without. Peaks are of resident memory. Needs `hub`
+with its formats; every peer that is missing is named and left out. `--only PATTERN` takes some cases; `chart.py` draws
+what `--output` wrote.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def peer(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, str(HERE / "peers" / f"{name}.py"), "{source}", "{target}", *arguments)
 
 
+def opening(how: str) -> tuple[str, ...]:
+    """The command of `peers/gguf_open.py`, which writes nothing."""
+    return (sys.executable, str(HERE / "peers" / "gguf_open.py"), "{source}", how)
+
+
 def script(kind: str) -> tuple[str, ...]:
     """llama.cpp's converter for folders of Hugging Face."""
     program = f"{os.environ.get('HUB_LLAMA_CPP', '')}/convert_hf_to_gguf.py"
@@ -45,8 +51,8 @@ def script(kind: str) -> tuple[str, ...]:
 
 # What each contestant needs: a module that can be imported, or a variable that is set.
 NEEDS = {
-    "gguf + numpy": "gguf", "transformers": "transformers", "MLX": "mlx", "llama.cpp quantizer": "llama_cpp",
-    "convert_hf_to_gguf.py": "HUB_LLAMA_CPP",
+    "gguf": "gguf", "gguf + numpy": "gguf", "transformers": "transformers", "MLX": "mlx",
+    "llama.cpp quantizer": "llama_cpp", "convert_hf_to_gguf.py": "HUB_LLAMA_CPP",
 }  # fmt: skip
 
 COPY = ("cp", "{source}", "{target}")
@@ -85,8 +91,20 @@ def _decoded(source: str) -> Case:
 def _encoded(kind: str) -> Case:
     """A folder to GGUF, beside llama.cpp's converter."""
     encode = () if kind == "f16" else ("--encode", f"{kind}:*")  # the folder is in F16
-    ours = {"hub": (*HUB, *encode), "convert_hf_to_gguf.py": script(kind)}
-    return Case(f"folder -> GGUF {kind.upper()}", "folder", "encoded.gguf", ours)
+    ours = {"hub": (*HUB, *encode), "hub --no-verify": (*HUB, *encode, "--no-verify")}
+    commands = {**ours, "convert_hf_to_gguf.py": script(kind)}
+    return Case(f"folder -> GGUF {kind.upper()}", "folder", "encoded.gguf", commands)
+
+
+def _opened() -> Case:
+    """Opening a large vocabulary and listing the tensors."""
+    commands = {
+        "hub": (sys.executable, "-m", "hub", "tensors", "{source}"),
+        "hub, the reader alone": opening("hub"),
+        "struct walk": opening("struct"),
+        "gguf": opening("package"),
+    }
+    return Case("opening a GGUF of 262,144 tokens", "words.gguf", "nothing", commands)
 
 
 CASES = (
@@ -102,7 +120,12 @@ CASES = (
         "q4_1.gguf -> F32 SafeTensors",
         "q4_1.gguf",
         "whole.safetensors",
-        {"hub": HUB, "gguf + numpy": peer("gguf_numpy", "f32"), "transformers": peer("transformers_gguf", "f32")},
+        {
+            "hub": HUB,
+            "hub --no-verify": (*HUB, "--no-verify"),
+            "gguf + numpy": peer("gguf_numpy", "f32"),
+            "transformers": peer("transformers_gguf", "f32"),
+        },
     ),
     Case("cp of that F32", "f32.safetensors", "copied.safetensors", {"cp": COPY, "cp + sync": DURABLE}),
     _encoded("f16"),
@@ -111,17 +134,28 @@ CASES = (
         "F16 GGUF -> Q4_K_M",
         "f16.gguf",
         "mixed.gguf",
-        {"hub": (*HUB, "--encode", "q4_k_m"), "llama.cpp quantizer": peer("llama_quantize", "Q4_K_M", THREADS)},
+        {
+            "hub": (*HUB, "--encode", "q4_k_m"),
+            "hub --no-verify": (*HUB, "--encode", "q4_k_m", "--no-verify"),
+            "llama.cpp quantizer": peer("llama_quantize", "Q4_K_M", THREADS),
+        },
     ),
+    _opened(),
 )
 
 
-# How each source is made: by synthetic.py from an encoding, or by converting another source.
-MADE = {
-    "f16.gguf": "F16", "q4_1.gguf": "Q4_1", "q8_0.gguf": "Q8_0",
-    "q4_k.gguf": ("f16.gguf", "--encode", "q4_k"), "f16.apr": ("f16.gguf",), "folder": ("f16.gguf",),
-    "f16.safetensors": ("f16.gguf",), "f32.safetensors": ("q4_1.gguf",),
-}  # fmt: skip
+# How each source is made: from another one by `hub convert`, or from none by synthetic.py; and with which arguments.
+MADE: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "f16.gguf": (None, ("--encoding", "F16")),
+    "q4_1.gguf": (None, ("--encoding", "Q4_1")),
+    "q8_0.gguf": (None, ("--encoding", "Q8_0")),
+    "words.gguf": (None, ("--tokens", "262144")),
+    "q4_k.gguf": ("f16.gguf", ("--encode", "q4_k")),
+    "f16.apr": ("f16.gguf", ()),
+    "folder": ("f16.gguf", ()),
+    "f16.safetensors": ("f16.gguf", ()),
+    "f32.safetensors": ("q4_1.gguf", ()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +172,13 @@ def make(name: str, folder: Path, gigabytes: float) -> Path:
     path = folder / name
     if path.exists():
         return path
-    how = MADE[name]
-    if isinstance(how, str):
-        command = [str(HERE.parent / "scripts" / "synthetic.py"), str(path), "--encoding", how]
-        command += ["--gigabytes", str(gigabytes)]
-        if os.environ.get("HUB_SMOLLM2"):  # converters want a vocabulary that they know
+    origin, arguments = MADE[name]
+    if origin is None:
+        command = [str(HERE.parent / "scripts" / "synthetic.py"), str(path), *arguments, "--gigabytes", str(gigabytes)]
+        if os.environ.get("HUB_SMOLLM2") and "--tokens" not in arguments:  # converters want a vocabulary they know
             command += ["--vocabulary", os.environ["HUB_SMOLLM2"]]
     else:
-        command = ["-m", "hub", "convert", str(make(how[0], folder, gigabytes)), str(path), *how[1:]]
+        command = ["-m", "hub", "convert", str(make(origin, folder, gigabytes)), str(path), *arguments]
     subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own programs
     os.sync()
     return path
@@ -160,13 +193,19 @@ def missing(contestant: str) -> str | None:
     return None if there else need
 
 
-def warm(source: Path) -> None:
-    """Read the source once, so that nobody waits for the disk."""
-    for path in [source] if source.is_file() else source.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                while file.read(1 << 24):
-                    pass
+def warm(source: Path, folder: Path) -> None:
+    """Read the source once, so that nobody waits for the disk, and let go of what else lies in the page cache.
+
+    A cache that is full makes room for every page that is written, which takes longer than writing it.
+    """
+    files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
+    for path in (p for p in folder.rglob("*") if p.is_file() and p not in files):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    for path in files:
+        with path.open("rb") as file:
+            while file.read(1 << 24):
+                pass
 
 
 def run(command: tuple[str, ...], source: Path, target: Path) -> Sample:
@@ -199,7 +238,8 @@ def measure(case: Case, folder: Path, gigabytes: float, rounds: int) -> dict[str
     absent = {name: missing(name) for name in case.commands}
     samples: dict[str, list[Sample]] = {name: [] for name in case.commands if not absent[name]}
     failed: dict[str, str] = {name: f"needs {need}" for name, need in absent.items() if need}
-    warm(source)
+    remove(target)
+    warm(source, folder)
     for _ in range(rounds):
         for name in [n for n in samples if n not in failed]:
             try:

@@ -1,12 +1,13 @@
-"""Opening a GGUF and listing its tensors: gguf_open.py MODEL.gguf package|struct.
+"""Opening a GGUF and listing its tensors: gguf_open.py MODEL.gguf package|hub|struct.
 
-`package` is the gguf package's reader. `struct` is the least that a reader can do: walk the header with the struct
-module, skip the values, keep the tensors' lines.
+`package` is the gguf package's reader, `hub` the one of hub-gguf. `struct` is the least that a reader can do: walk the
+header with the struct module, skip the values, keep the tensors' lines.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from struct import calcsize, unpack_from
 
 WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -53,6 +54,11 @@ def main(path: str, how: str) -> None:
     """Print the number of tensors."""
     if how == "struct":
         print(walk(path))
+        return
+    if how == "hub":
+        from hub_gguf.container import read_header
+
+        print(len(read_header(Path(path)).tensors))
         return
     import gguf
 

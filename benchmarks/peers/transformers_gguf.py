@@ -14,7 +14,7 @@ def main(source: str, target: str, dtype: str) -> None:
     wanted = {"f16": torch.float16, "f32": torch.float32}[dtype]
     path = Path(source)
     model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=wanted)
-    model.hf_quantizer = None  # or it refuses to save what came from a GGUF, though every weight is decoded
+    vars(model)["hf_quantizer"] = None  # or it refuses to save what came from a GGUF, though every weight is decoded
     model.save_pretrained(target)
 
 
