@@ -114,9 +114,9 @@ def _digest(line: bytes) -> str:
 def positions(moves: Sequence[Move], name: str) -> list[str | None]:
     """Where `name` stood, oldest first, without what was rolled back; the last is where it stands."""
     stack: list[str | None] = [None]
-    for move in moves:
-        if move.name != name:
-            continue
+    for move in (move for move in moves if move.name == name):
+        if stack[-1] != move.came:  # another program had moved it
+            stack.append(move.came)
         if move.action == "rollback" and move.went in stack[:-1]:
             del stack[_last(stack[:-1], move.went) + 1 :]
         elif stack[-1] != move.went:

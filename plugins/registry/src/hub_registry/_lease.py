@@ -76,6 +76,7 @@ class Lease:
 def leased(store: Store) -> Iterator[Lease]:
     """A block that brings in bytes; what is in the store, or has become a name's, stays, the rest goes."""
     with interrupted_once():
+        store.incoming.mkdir(parents=True, exist_ok=True)
         with locked(store.lock):
             folder = Path(tempfile.mkdtemp(dir=store.incoming))
             held = taken(folder / _LOCK)

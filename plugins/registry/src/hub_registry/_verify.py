@@ -143,7 +143,7 @@ def _history(store: Store, index: Index) -> Iterator[Problem]:
     except HubError as error:
         yield Problem("history", error.file or "", error.message)
         return
-    for name in sorted({move.name for move in moves} | index.names.keys()) if index.head else ():
+    for name in sorted({move.name for move in moves}):  # a name that only other programs moved has none
         stands, is_at = positions(moves, name)[-1], index.names.get(name)
         if stands != is_at:
             yield Problem("history", name, f"the history leads to {stands}, index.json says {is_at}", (name,))
