@@ -19,7 +19,7 @@ from hub.ir._rows import (
     joined,
     transposed,
 )
-from hub.ir._tensor import Tensor, concatenated, stacked
+from hub.ir._tensor import Tensor, by_name, concatenated, stacked
 from hub.ir._tokenizer import Tokenizer, TokenType
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "TokenType",
     "Tokenizer",
     "Transposed",
+    "by_name",
     "concatenated",
     "joined",
     "packed_facts",

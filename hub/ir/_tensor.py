@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
@@ -147,3 +148,13 @@ def concatenated(name: str, tensors: Sequence[Tensor]) -> Tensor:
 def stacked(name: str, tensors: Sequence[Tensor]) -> Tensor:
     """Tensors of one shape and encoding stacked along a new first dimension."""
     return concatenated(name, [t.reshaped(1, *t.shape) for t in tensors])
+
+
+def by_name(tensors: Iterable[Tensor], file: Path | str | None = None) -> dict[str, Tensor]:
+    """`tensors` by name, in their order; `DamagedFile` when two have one name."""
+    found: dict[str, Tensor] = {}
+    for tensor in tensors:
+        if tensor.name in found:
+            raise DamagedFile("holds two tensors of one name", file=file, tensor=tensor.name)
+        found[tensor.name] = tensor
+    return found

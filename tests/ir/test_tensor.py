@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hub.errors import DamagedFile
-from hub.ir import ENCODINGS, F32, File, Tensor, concatenated, stacked, widens
+from hub.ir import ENCODINGS, F32, File, Tensor, by_name, concatenated, stacked, widens
 
 
 def tensor(*shape: int, name: str = "t") -> tuple[Tensor, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
@@ -88,3 +88,10 @@ def test_what_is_no_shape_is_damage(tmp_path: Path, shape: Any) -> None:
     with pytest.raises(DamagedFile, match="is no shape") as caught:
         Tensor.from_file("a", shape, F32, File(tmp_path / "x"), 0)
     assert caught.value.tensor == "a"
+
+
+def test_two_tensors_of_one_name_are_damage() -> None:
+    a, b = (Tensor.from_bytes(name, (1,), ENCODINGS["U8"], b"x") for name in "ba")
+    assert list(by_name([a, b])) == ["b", "a"]
+    with pytest.raises(DamagedFile, match="model.x, tensor 'a': holds two tensors of one name"):
+        by_name([a, b, b], "model.x")

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from hub.errors import DamagedFile, UnsupportedFile, as_damage
 from hub.hookspecs import hookimpl
 from hub.interface import BaseFormat, Capabilities, Format, Magic, Options, Plan, Sink
-from hub.ir import ENCODINGS, U8, File, Model, Tensor, packed_facts, unpacked_facts
+from hub.ir import ENCODINGS, U8, File, Model, Tensor, by_name, packed_facts, unpacked_facts
 
 FACTS = "hub.jsonl"
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
@@ -51,10 +51,7 @@ class Npz(BaseFormat):
         """The model at `path`; one of `numpy.savez` has tensors alone."""
         file = File(path)
         with as_damage(path), zipfile.ZipFile(path) as archive:
-            found = [tensor(archive, member, file) for member in archive.infolist()]
-        tensors = {one.name: one for one in found}
-        if len(tensors) < len(found):
-            raise DamagedFile("holds two arrays of one name", file=path)
+            tensors = by_name((tensor(archive, member, file) for member in archive.infolist()), path)
         facts = tensors.pop(FACTS, None)
         return unpacked_facts(facts.read(), tensors, file=path) if facts else Model(tensors, naming="native")
 
