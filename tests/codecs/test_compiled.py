@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hub.codecs import reference
 from hub.codecs.native import Compiled, compiled, sums
 from hub.codecs.native import _build as build
+from hub.codecs.native._library import loaded
 from hub.ir import ENCODINGS, Bytes, Encoding
 
 Floats = NDArray[np.float32]
@@ -171,8 +172,8 @@ def test_a_compiler_that_fails_leaves_nothing(elsewhere: Path) -> None:
 def test_a_library_that_does_not_load_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "kernels.so"
     broken.write_bytes(b"no library")
-    monkeypatch.setattr("hub.codecs.native._codec.library", lambda: broken)
-    assert compiled.__wrapped__() is None
+    monkeypatch.setattr("hub.codecs.native._library.library", lambda: broken)
+    assert loaded.__wrapped__() is None
     with pytest.raises(OSError, match=r"kernels\.so"):
         ctypes.CDLL(str(broken))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hub.codecs._kernel import Floats
 from hub.codecs._reference import reference
-from hub.codecs.native._build import library
+from hub.codecs.native._library import loaded
 from hub.codecs.native._sums import Side, Sums, stored_sums
 from hub.ir import Bytes, Encoding
 
@@ -130,11 +130,6 @@ class Compiled:
 
 @cache
 def compiled(level: int = 0) -> Compiled | None:
-    """The codec of the library that was built from these sources; None where there is none that this machine loads."""
-    path = library()
-    if not path.exists():
-        return None
-    try:
-        return Compiled(ctypes.CDLL(str(path)), level)
-    except OSError:
-        return None
+    """The codec of the library; None where there is none (`loaded`)."""
+    lib = loaded()
+    return None if lib is None else Compiled(lib, level)

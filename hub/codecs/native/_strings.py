@@ -7,18 +7,15 @@ import sys
 from functools import cache
 from typing import Any
 
-from hub.codecs.native._build import library
+from hub.codecs.native._library import loaded
 
 
 @cache
 def _function() -> Any:
-    path = library()
-    if not path.exists():
+    lib = loaded()
+    if lib is None:
         return None
-    try:
-        function: Any = ctypes.CDLL(str(path)).hub_skip_strings
-    except OSError:  # built for another machine
-        return None
+    function = lib.hub_skip_strings
     function.restype = ctypes.c_int64
     function.argtypes = [
         ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64, ctypes.c_uint64, ctypes.c_int

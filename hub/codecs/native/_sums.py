@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.codecs.native._build import library
+from hub.codecs.native._library import loaded
 
 
 class Sums(NamedTuple):
@@ -48,12 +48,8 @@ class Side(ctypes.Structure):
 @cache
 def _functions() -> tuple[Callable[..., int], Callable[..., int]] | None:
     """Over values, and over what is stored."""
-    path = library()
-    if not path.exists():
-        return None
-    try:
-        lib = ctypes.CDLL(str(path))
-    except OSError:  # built for another machine
+    lib = loaded()
+    if lib is None:
         return None
     plain: Any = lib.hub_compare
     stored: Any = lib.hub_compare_stored
