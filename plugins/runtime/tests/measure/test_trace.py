@@ -10,6 +10,7 @@ import pytest
 from hub_runtime.engine import load, log_probabilities
 from hub_runtime.loading import Wanted, load_any
 from hub_runtime.measure import Node, Tracer, TraceSettings, departure, feed, layer_ends, layer_of, trace
+from hub_runtime.measure._trace import first_token
 from hub_runtime.prompting import prompt_of
 
 TEXT = "what a model reads"
@@ -51,6 +52,15 @@ def test_what_comes_next_is_what_numpy_says(document: Any, numpy_llama: Any, var
 def plain_logits(path: Path, text: str) -> Any:
     with load(path, gpu_layers=0) as model, model.context(512, threads=1) as context:
         return context.logits(feed(context, model.vocab.tokenize(text))).copy()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nothing_comes_next_where_logits_are_not_finite(tiny: Path, value: float) -> None:
+    with load(tiny, gpu_layers=0) as model:
+        logits = np.zeros(model.vocab.size, np.float32)
+        assert first_token(model.vocab, logits) is not None
+        logits[5] = value
+        assert first_token(model.vocab, logits) is None
 
 
 @pytest.mark.parametrize("wanted", [r"l_out-\d+", r".*"])

@@ -29,7 +29,7 @@ from hub_runtime.engine._schema import gbnf_of_schema
 from hub_runtime.engine._settings import Settings
 from hub_runtime.engine._signals import heard_afterwards
 from hub_runtime.engine._slots import Slots, best, generate, generate_all
-from hub_runtime.engine._stream import TextStream
+from hub_runtime.engine._stream import TextStream, overlap
 from hub_runtime.engine._template import ChatTemplate
 from hub_runtime.engine._vocab import Vocab
 
@@ -68,4 +68,5 @@ __all__ = [
     "library",
     "load",
     "log_probabilities",
+    "overlap",
 ]

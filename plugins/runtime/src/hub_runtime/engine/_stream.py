@@ -39,12 +39,12 @@ class TextStream:
         if met is not None:
             self._held, self.stopped = "", met[1]
             return text[: met[0]]
-        keep = max((_overlap(text, s) for s in self._stops), default=0)
+        keep = max((overlap(text, s) for s in self._stops), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """The length of the longest end of `text` that begins `stop`."""
     longest = min(len(text), len(stop) - 1)
     return next((n for n in range(longest, 0, -1) if stop.startswith(text[-n:])), 0)

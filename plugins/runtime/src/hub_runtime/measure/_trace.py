@@ -224,8 +224,8 @@ def layer_ends(names: dict[str, None]) -> set[str]:
 
 
 def first_token(vocab: Vocab, logits: Values) -> FirstToken | None:
-    """What the last logits, shape (vocabulary,), say; None when they hold a NaN."""
-    if np.isnan(logits).any():
+    """What the last logits, shape (vocabulary,), say; None when they are not finite."""
+    if not np.isfinite(logits).all():
         return None
     probabilities = np.exp(log_probabilities(logits))
     top = [Choice(i, text_of(vocab, i), float(logits[i]), float(probabilities[i])) for i in best(logits, TOP)]

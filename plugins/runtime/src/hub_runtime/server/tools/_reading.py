@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
+from hub_runtime.engine import overlap
 from hub_runtime.server.tools._styles import PLACES, Style
 
 # The JSON schema of each tool's parameters, by the tool's name.
@@ -159,7 +160,7 @@ class CallReader:
         while self._trim():
             start = self._start()
             if start is None:
-                keep = 0 if last else _overlap(self._held, self.style.marker)
+                keep = 0 if last else overlap(self._held, self.style.marker)
                 words += self._say(len(self._held) - keep)
                 break
             words += self._say(start)
@@ -198,9 +199,3 @@ class CallReader:
             # templates of Mistral's take identifiers of nine letters and digits alone
             self.calls.append({"id": uuid4().hex[:9], "type": "function", "function": function})
         return found[1]
-
-
-def _overlap(text: str, marker: str) -> int:
-    """The length of the longest end of `text` that begins `marker`."""
-    longest = min(len(text), len(marker) - 1)
-    return next((n for n in range(longest, 0, -1) if marker.startswith(text[-n:])), 0)
