@@ -14,9 +14,10 @@ _DER_SEQUENCE = 0x30
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the signature in `file` claims. `key` is a fingerprint, `kind` ("ed25519", "ecdsa") its looks.
+    """What the signature in `file`, which may be the model itself, claims.
 
-    Where it cannot be read, `problem` says why and the rest is None.
+    `key` is a fingerprint, `kind` ("ed25519", "ecdsa") its looks. Where it cannot be read, `problem` says why and the
+    rest is None.
     """
 
     file: Path
@@ -32,7 +33,7 @@ def claim(model: Path) -> Claim | None:
     try:
         file = find_signature(model).signature
     except HubError:
-        return None
+        return _inside(model)
     from hub.signing._envelope import read_bundle  # not before there is something to read
     from hub.signing._statement import Statement
 
@@ -42,6 +43,17 @@ def claim(model: Path) -> Claim | None:
     except HubError as error:
         return Claim(file, problem=error.message)
     return Claim(file, bundle.hint, _kind(bundle.signature), statement.called, statement.sequence)
+
+
+def _inside(model: Path) -> Claim | None:
+    """The claim of a signature that the model's own file carries."""
+    from hub.signing._own import own_signature
+
+    try:
+        own = own_signature(model)
+    except HubError:  # whoever reads the file says what is wrong with it
+        return None
+    return None if own is None else Claim(model, own.fingerprint, "ed25519", own.name)
 
 
 def _kind(signature: bytes) -> str | None:

@@ -22,6 +22,15 @@ class OwnSignature:
     public_key: bytes
     name: str | None
 
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the key that the file names, as `hub keygen` prints it."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        from hub.signing._keys import PublicKey
+
+        return PublicKey("ed25519", Ed25519PublicKey.from_public_bytes(self.public_key)).fingerprint
+
 
 @runtime_checkable
 class SignsItself(Protocol):

@@ -130,7 +130,7 @@ def _by_itself(model: Path, trust: Trust, name: str | None, advance: Callable[[i
     statement = Statement(own.name or "", {ALONE: found.sha256})
     key = next((k for k in trust.keys if k.type == "ed25519" and k.verifies(own.signature, own.message)), None)
     if key is None:
-        said = f"the signature in it is of none of the keys given; it names {own.public_key.hex()}"
+        said = f"the signature in it is of none of the keys given; it says key {own.fingerprint[:16]}"
         raise BadSignature(said, file=model)
     if name is not None and statement.called != name:
         raise BadSignature(f"was signed as {statement.called!r}, not as {name!r}", file=model)

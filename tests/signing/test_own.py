@@ -113,7 +113,12 @@ def test_the_command_verifies_it(signed: Path, tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "key.pub").write_bytes(KEY.pem)
     assert main(["verify", str(signed), "--key", str(tmp_path / "key.pub")]) == 0
     assert "golden-v1" in capsys.readouterr().out
+    assert main(["inspect", str(signed)]) == 0
+    said = f"model.apr says 'golden-v1', by key {KEY.fingerprint[:16]} (ed25519); NOT verified: hub verify does that"
+    assert f"Signature: {said}" in capsys.readouterr().out
     plain = tmp_path / "plain.apr"
     plain.write_bytes((FIXTURES / "v1_golden.apr").read_bytes())
+    assert main(["inspect", str(plain)]) == 0
+    assert "Signature" not in capsys.readouterr().out
     assert main(["verify", str(plain), "--key", str(tmp_path / "key.pub")]) == 1
     assert "is not signed" in capsys.readouterr().err
