@@ -7,8 +7,11 @@ import hashlib
 import io
 import json
 import os
+import signal
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -218,6 +221,26 @@ def test_results_stay_where_they_were_asked_for_and_replace_nothing(hub: Hub, ti
     assert [p.name for p in (tmp_path / "work").iterdir()] == ["2-tiny.apr"]
     broken = hub("rosetta", "chain", tiny_gguf, "safetensors", "apr", "gguf:f17", "--work-dir", "other")
     assert (broken.returncode, (tmp_path / "other").exists()) == (2, False)
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("work", [(), ("--work-dir", "work")])
+def test_a_chain_that_is_interrupted_leaves_nothing(
+    tiny_gguf: Path, tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, work: tuple[str, ...]
+) -> None:
+    started = tmp_path / "started"
+    monkeypatch.setenv("TOY_STOP", str(started))
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    command = [sys.executable, "-m", "hub", "rosetta", "chain", str(tiny_gguf), "safetensors", "toy", *work]
+    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  # a background job would ignore it
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=heeding)
+    while not started.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    assert (list(scratch.iterdir()), (tmp_path / "work").exists()) == ([], False)
 
 
 @pytest.mark.parametrize(

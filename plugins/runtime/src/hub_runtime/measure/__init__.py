@@ -7,7 +7,18 @@
 Every report is a dataclass that is printed as one JSON document; its schema lies in `hub_runtime/schemas`.
 """
 
-from hub_runtime.measure._bench import PROMPT, BenchReport, BenchSettings, LoadedFrom, Sample, Stored, Tick, bench
+from hub_runtime.measure._bench import (
+    PROMPT,
+    SUMMARIES,
+    BenchReport,
+    BenchSettings,
+    LoadedFrom,
+    Sample,
+    Stored,
+    Tick,
+    bench,
+    summaries,
+)
 from hub_runtime.measure._compare import (
     PROMPTS,
     Along,
@@ -49,6 +60,7 @@ __all__ = [
     "PROMPT",
     "PROMPTS",
     "RULE",
+    "SUMMARIES",
     "Along",
     "Assertion",
     "BenchReport",
@@ -106,6 +118,7 @@ __all__ = [
     "perplexity",
     "profile",
     "profile_page",
+    "summaries",
     "trace",
     "trace_page",
     "verdict",

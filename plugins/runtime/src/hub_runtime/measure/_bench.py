@@ -133,7 +133,7 @@ def bench(path: Path, loaded: Loaded, settings: BenchSettings, tick: Tick | None
         len(tokens),
         settings.max_tokens,
         *shape,
-        *_summaries(samples, len(tokens)),
+        *summaries(samples, len(tokens)),
         used,
         RULE,
         samples,
@@ -182,7 +182,14 @@ def answer(slots: Slots, request: Request) -> Sample:
     return Sample(gaps[0], gaps[1:], 1000 * (times[-1] - started))
 
 
-def _summaries(samples: list[Sample], prompt: int) -> tuple[Summary, Summary | None, Summary, Summary, Summary | None]:
+# The fields of a `BenchReport` that `summaries` gives, in its order.
+SUMMARIES = (
+    "first_token_ms", "token_ms", "total_ms", "prompt_tokens_per_second", "generation_tokens_per_second",
+)  # fmt: skip
+
+
+def summaries(samples: list[Sample], prompt: int) -> tuple[Summary, Summary | None, Summary, Summary, Summary | None]:
+    """What follows from `samples` of answers to `prompt` tokens; `ValueError` when there are none."""
     first = [s.first_token_ms for s in samples]
     rates = [rate for s in samples if (rate := s.generation_per_second) is not None]
     columns = (first, [t for s in samples for t in s.token_ms], [s.total_ms for s in samples])

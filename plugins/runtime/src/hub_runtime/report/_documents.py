@@ -15,7 +15,18 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from hub.errors import DamagedFile, UsageError
-from hub_runtime.measure import BenchReport, FirstToken, Host, LoadedFrom, NanPlace, ProfileReport, Summary, TracedToken
+from hub_runtime.measure import (
+    SUMMARIES,
+    BenchReport,
+    FirstToken,
+    Host,
+    LoadedFrom,
+    NanPlace,
+    ProfileReport,
+    Summary,
+    TracedToken,
+    summaries,
+)
 
 LARGEST = 1 << 26  # bytes of a document that is looked at; a trace of a thousand tokens through 100 layers has 2 MiB
 MOST = 10_000  # files that are looked at
@@ -148,7 +159,7 @@ def _read(file: Path, name: str) -> Document:
         if not file.is_file() or file.stat().st_size > LARGEST:
             raise DamagedFile(f"is no file of at most {LARGEST:,} bytes")
         data = file.read_bytes()
-        whole = json.loads(data, parse_constant=_refuse)
+        whole = json.loads(data, parse_constant=_refuse, parse_float=_finite)
     except OSError as error:
         raise DamagedFile(f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -172,6 +183,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is more than a number can be")
+    return number
+
+
 @cache
 def _adapter(schema: str) -> TypeAdapter[Any]:
     return TypeAdapter(KINDS[schema])
@@ -186,21 +204,13 @@ def _check(content: Content) -> None:
 
 
 def _check_samples(report: BenchReport) -> None:
-    """Every summary has to follow from the samples."""
-    samples = report.samples
-    rates = [1000 * len(s.token_ms) / sum(s.token_ms) for s in samples if sum(s.token_ms) > 0]
-    columns = {
-        "first_token_ms": [s.first_token_ms for s in samples],
-        "token_ms": [t for s in samples for t in s.token_ms],
-        "total_ms": [s.total_ms for s in samples],
-        "prompt_tokens_per_second": [
-            1000 * report.prompt_tokens / s.first_token_ms for s in samples if s.first_token_ms
-        ],
-        "generation_tokens_per_second": rates,
-    }
-    for name, values in columns.items():
-        stated: Summary | None = getattr(report, name)
-        if not _follows(stated, Summary.of(values)):
+    """Times and sizes are positive, and every summary has to follow from the samples."""
+    samples, model = report.samples, report.model
+    times = [t for s in samples for t in (s.first_token_ms, s.total_ms, *s.token_ms)]
+    if min(times, default=0) <= 0 or min(model.load_ms, model.bridge_ms) < 0 or model.stored.nbytes <= 0:
+        raise DamagedFile("states times or sizes that nothing has")
+    for name, computed in zip(SUMMARIES, summaries(samples, report.prompt_tokens), strict=True):
+        if not _follows(getattr(report, name), computed):
             raise DamagedFile(f"its {name} does not follow from its samples")
 
 
