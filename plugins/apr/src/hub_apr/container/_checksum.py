@@ -1,4 +1,4 @@
-"""CRC-32 as APR uses it everywhere: the IEEE polynomial, `zlib.crc32`.
+"""CRC-32 as APR uses it everywhere: the IEEE polynomial, as zlib's.
 
 A file is summed up in pieces by several threads. The sum of two runs of bytes follows from their own sums: with the
 bits of a CRC as a polynomial over GF(2), it is a * x^(8n) + b modulo the CRC's polynomial, where n is the length of the
@@ -8,7 +8,6 @@ second run (Mark Adler, crc32_combine in zlib).
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,13 +23,15 @@ _ONE, _X8 = 1 << 31, 1 << 23
 
 def crc32(image: Image, stop: int) -> int:
     """CRC-32 of the first `stop` bytes of `image`, read once."""
-    from hub.pipeline import each  # starts slower than looking at a file needs
+    from zlib_ng.zlib_ng import crc32 as sum_up  # four times as fast as zlib's; both start slower than looking needs
+
+    from hub.pipeline import each
 
     starts = range(0, stop, _PIECE)
     sums = [0] * len(starts)
 
     def one(number: int) -> None:
-        sums[number] = zlib.crc32(image.read(starts[number], min(_PIECE, stop - starts[number])))
+        sums[number] = sum_up(image.read(starts[number], min(_PIECE, stop - starts[number])))
 
     each(range(len(starts)), one, os.cpu_count() or 1)
     whole = 0
