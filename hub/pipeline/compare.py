@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hub import codecs
 from hub.codecs import native
-from hub.ir import Config, Tensor, Tokenizer
+from hub.ir import Bytes, Config, Tensor, Tokenizer
 
 Verdict = Literal["same bytes", "equal values", "differs", "shape", "kind"]
 Values = NDArray[Any]
@@ -199,7 +199,13 @@ def _bytes_equal(a: Tensor, b: Tensor, piece: int) -> bool:
     x, y = a.in_blocks(), b.in_blocks()
     if x.shape != y.shape:
         x, y = a, b
-    return all(np.array_equal(x.rows.read(i, j), y.rows.read(i, j)) for i, j in x.pieces(piece))
+    return all(_alike(x.rows.read(i, j), y.rows.read(i, j)) for i, j in x.pieces(piece))
+
+
+def _alike(x: Bytes, y: Bytes) -> bool:
+    """Whether two arrays of bytes are equal, eight at a time where that is possible."""
+    word = np.uint8 if x.size % 8 else np.uint64
+    return np.array_equal(x.reshape(-1).view(word), y.reshape(-1).view(word))
 
 
 def compare_mappings(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[Difference]:
