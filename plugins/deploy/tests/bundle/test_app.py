@@ -61,6 +61,22 @@ def test_help_shows_the_commands_without_the_model(app: Path, machine: Machine) 
         assert " MODEL" not in told.stdout.splitlines()[0]
 
 
+def test_it_talks(app: Path, machine: Machine) -> None:
+    talk = subprocess.run(
+        [app, "chat", "-n", "3", "--seed", "1"], input="Hi\n/quit\n", env=machine.environment(), capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (talk.returncode, "/help lists the commands" in talk.stderr) == (0, True), talk.stderr
+    assert talk.stdout.strip()
+
+
+def test_a_policy_of_the_machine_counts(app: Path, machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "trust.toml").write_text("require = true\n")
+    ran = machine.run(app, "run", *ASK, HUB_TRUST=str(tmp_path / "trust.toml"))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "requires a signature" in ran.stderr
+
+
 def test_wrong_usage_is_code_2(app: Path, machine: Machine) -> None:
     wrong = machine.run(app, "run", "--nope")
     assert (wrong.returncode, wrong.stdout) == (2, "")

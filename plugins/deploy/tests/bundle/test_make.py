@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,17 @@ def test_a_file_in_the_way_stays(tiny: Path, tmp_path: Path, capsys: Err) -> Non
     assert main(["bundle", str(tiny), "-o", str(tmp_path)]) == 2
     assert main(["bundle", str(tiny), "-o", str(tmp_path / "none" / "app")]) == 2
     assert main(["bundle", str(tiny), "-o", str(tiny), "--force"]) == 2
+
+
+def test_ctrl_c_leaves_nothing(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    command = [sys.executable, "-m", "hub", "bundle", str(tiny), "-o", str(tmp_path / "out" / "app")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert any(list((tmp_path / "out").rglob("runtime.zip")) or time.sleep(0.05) for _ in range(1200))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert left(tmp_path / "out") == set()
 
 
 @pytest.mark.parametrize("module", ["hub_runtime", "llama_cpp"])

@@ -33,7 +33,7 @@ if [ "$(wc -c < "$0")" -ne {size} ]; then
 fi
 for python in python{python} python3 python; do
   if command -v "$python" > /dev/null 2>&1 &&
-    "$python" -c 'import sys; sys.exit(sys.version_info[:2] != {version})' > /dev/null 2>&1; then
+    "$python" -I -S -c 'import sys; sys.exit(sys.version_info[:2] != {version})' > /dev/null 2>&1; then
     exec "$python" -I -S -c '
 import hashlib, runpy, sys
 del sys.argv[0]

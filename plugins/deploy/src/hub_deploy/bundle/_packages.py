@@ -24,11 +24,11 @@ OURS = {"hub-core": "hub", "hub-gguf": "hub_gguf", "hub-runtime": "hub_runtime",
 # Named by a package of the list and imported by none of what a bundle does.
 LEFT_OUT = frozenset({"gguf"})
 
-# What no run needs: tests, types, sources and headers of native code, documentation of the build.
+# What no run needs: tests, types, headers of native code, our converting kernels, what pip wrote down.
 _DROPPED = (
     "*/tests/*", "*.pyi", "*.h", "*.hpp", "*.a", "*.pxd", "*.pyx", "*/__pycache__/*", "__pycache__/*", "../*",
-    "include/*", "lib/*", "bin/*", "numpy/f2py/*", "numpy/_core/lib/*", "hub_deploy/wasm/*", "hub/demo.py", "*/RECORD",
-    "*/INSTALLER", "*/REQUESTED", "*/direct_url.json", "*/uv_cache.json",
+    "include/*", "lib/*", "bin/*", "numpy/f2py/*", "numpy/_core/lib/*", "hub_deploy/wasm/*",
+    "hub/codecs/native/*.so", "hub/demo.py", "*/RECORD", "*/INSTALLER", "*/REQUESTED", "*/direct_url.json", "*/uv_cache.json",
 )  # fmt: skip
 
 
