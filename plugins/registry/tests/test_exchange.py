@@ -89,6 +89,12 @@ def test_import_takes_the_format_that_is_named(store: Store, models: Models, ser
     ran = hub("pull", server.address("org/tiny:v1#gguf"), "-o", tmp_path / "x.gguf")
     assert ran.code == 2
     assert "has nothing that is 'gguf'; #NAME picks one: tiny, tiny.apr" in ran.err
+    told = hub("import", server.address("org/tiny:v1"), "-o", tmp_path / "y.apr", "--json").told
+    assert (told["conversion"], told["revision"]) == (None, store.index().names["org/tiny:v1"])
+    assert [(one["name"], one["compared"]) for one in told["files"]] == [("tiny.apr", "sha256")]
+    assert told["notes"] == ["tiny.apr is one of 2; behind the address, #tiny picks another"]
+    for flag in ("--offline", "--quantization=q8_0"):
+        assert hub("import", server.address("org/tiny:v1"), "-o", tmp_path / "z.apr", flag).code == 2
 
 
 def test_a_tag_over_there_moves_with_force_only(store: Store, models: Models, server: Server) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hub.errors import TargetExists, UsageError
 from hub.pipeline import Progress
 from hub_registry._add import Placed
-from hub_registry._formats import chosen, kept
+from hub_registry._formats import kept
 from hub_registry._lease import Lease, leased
 from hub_registry._locks import locked
 from hub_registry._manifest import Blob, Manifest
@@ -112,20 +112,3 @@ def _hold_to_policy(root: Path, files: Sequence[str]) -> None:
     for one in kept(files):
         with loading(root if one.path == "." else root / one.path, "convert"):
             pass
-
-
-def fetched(address: Address, into: Path, progress: Progress) -> Path:
-    """The one model at `address`, outside any store, inside the folder `into`: what `hub import oci://...` brings."""
-    remote = Remote(address)
-    manifest = remote.manifest()
-    files = manifest.files()
-    one, _ = chosen(list(files), address.pick, str(address))
-    whole = one.path == "."
-    root = into / manifest.title if whole else into
-    above = "" if whole else one.path[: one.path.rfind("/") + 1]
-    progress.start("fetch", sum(files[name].size for name in one.files))
-    for name in one.files:
-        target = root / name.removeprefix(above)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        remote.fetch(files[name], target, progress.advance)
-    return root if whole else into / one.path.removeprefix(above)

@@ -47,8 +47,10 @@ class Shown:
         yield "Name", self.name
         yield "Digest", self.digest
         for label, facts in (("Model", "descriptor"), ("Technical", "config")):
-            yield label, ", ".join(f"{k} {v}" for k, v in self.config.get(facts, {}).items()) or None
-        yield "Formats", ", ".join(f"{one.format} (#{one.path})" for one in self.models) or None
+            yield label, ", ".join(f"{k} {_said(v)}" for k, v in self.config.get(facts, {}).items()) or None
+        picks = len(self.models) > 1
+        formats = (f"{one.format} (#{one.path})" if picks else one.format for one in self.models)
+        yield "Formats", ", ".join(formats) or None
         for stage, digest in self.stages.items():
             yield stage, digest and f"{digest}{' (this one)' if digest == self.digest else ''}"
         yield "Tags", ", ".join(tag for tag, digest in self.tags.items() if digest == self.digest) or None
@@ -63,6 +65,10 @@ class Shown:
         for move in self.history:
             came, went = (digest and digest[:19] for digest in (move.came, move.went))
             yield move.at, move.by, move.action, move.name.rpartition(":")[2], came or "-", went or "-", move.why
+
+
+def _said(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def shown(store: Store, text: str) -> Shown:

@@ -10,6 +10,7 @@ from hub.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from hub.interface import Seal, Source, Use
+    from hub_registry._fetch import Obtained, Wish
 
 
 class _Registry:
@@ -21,10 +22,15 @@ class _Registry:
     def fetch(self, address: str, into: Path) -> Path:
         """The model at oci://HOST/REPO:TAG[#FORMAT], every byte compared with the digests of its manifest."""
         from hub.pipeline import Silent
-        from hub_registry._exchange import fetched
-        from hub_registry._names import address as parsed
+        from hub_registry._fetch import fetched
 
-        return fetched(parsed(address), into, Silent())
+        return fetched(address, into, Silent()).path
+
+    def obtain(self, address: str, into: Path, wish: Wish) -> Obtained:
+        """The same for hub-sources, which says what is wished for and is told what came."""
+        from hub_registry._fetch import obtained
+
+        return obtained(address, into, wish)
 
     def locate(self, name: str) -> Path | None:
         """The path of the model ORG/MODEL[:TAG][#FORMAT] of the store; None when there is none."""
