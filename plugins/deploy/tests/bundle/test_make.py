@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,12 @@ Err = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("llama")
 
 
+def contents(app: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(app) as archive:
+        found: dict[str, Any] = json.loads(archive.read("bundle.json"))
+    return found
+
+
 def left(folder: Path) -> set[str]:
     return {p.name for p in folder.iterdir()}
 
@@ -33,6 +41,8 @@ def test_the_same_model_makes_the_same_bytes(
     target = tmp_path / "out" / "again"
     assert main(["bundle", str(tiny), "-o", str(target), "--json"]) == 0
     said = document("bundle", capsys.readouterr().out)
+    one, other = (set(contents(path)["files"].items()) for path in (app, target))
+    assert sorted(one ^ other) == []  # a checkout that is being worked on makes another bundle
     assert target.read_bytes() == app.read_bytes()
     assert left(target.parent) == {"again"}
     assert (said["path"], said["nbytes"], said["converted"]) == (str(target), app.stat().st_size, False)
@@ -75,11 +85,16 @@ def test_a_file_in_the_way_stays(tiny: Path, tmp_path: Path, capsys: Err) -> Non
     assert main(["bundle", str(tiny), "-o", str(tiny), "--force"]) == 2
 
 
+def _appears(folder: Path, name: str) -> bool:
+    time.sleep(0.05)
+    return bool(list(folder.rglob(name)))
+
+
 def test_ctrl_c_leaves_nothing(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     command = [sys.executable, "-m", "hub", "bundle", str(tiny), "-o", str(tmp_path / "out" / "app")]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        assert any(list((tmp_path / "out").rglob("runtime.zip")) or time.sleep(0.05) for _ in range(1200))
+        assert any(_appears(tmp_path / "out", "runtime.zip") for _ in range(1200))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130

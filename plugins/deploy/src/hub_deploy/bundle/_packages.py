@@ -28,7 +28,8 @@ LEFT_OUT = frozenset({"gguf"})
 _DROPPED = (
     "*/tests/*", "*.pyi", "*.h", "*.hpp", "*.a", "*.pxd", "*.pyx", "*/__pycache__/*", "__pycache__/*", "../*",
     "include/*", "lib/*", "bin/*", "numpy/f2py/*", "numpy/_core/lib/*", "hub_deploy/wasm/*",
-    "hub/codecs/native/*.so", "hub/demo.py", "*/RECORD", "*/INSTALLER", "*/REQUESTED", "*/direct_url.json", "*/uv_cache.json",
+    "hub/codecs/native/*.so", "hub/demo.py", "*/RECORD", "*/INSTALLER", "*/REQUESTED", "*/direct_url.json",
+    "*/uv_cache.json",
 )  # fmt: skip
 
 
