@@ -95,7 +95,7 @@ def test_markdown_has_a_line_for_each_test_and_reason() -> None:
     text = markdown(ODD)
     assert "`odd` of hub-odd 2.0 is **not** conformant" in text
     assert "| test_a | 1 | 1 |  |  |  |" in text
-    assert "- tensor '\\<w\\>' \x00\\| differs (1 tests)" in text
+    assert "- tensor '\\<w\\>' \\\\x00\\| differs (1 test)" in text
     assert text.count("- drops ties (2 tests)") == 1
 
 

@@ -54,6 +54,8 @@ def sign_model(
     if not model.exists():
         raise UsageError("no such file or folder", file=model)
     signature = signature or usual_signature(model)
+    if name is not None and not name.strip():
+        raise UsageError("a name is not empty; without one the model is called what its file or folder is")
     if sequence is not None and not 0 <= sequence < 2**53:
         raise UsageError(f"a sequence number lies between 0 and 2^53, not at {sequence}")
     root, names, ignored = _scope(model, signature, ignore)

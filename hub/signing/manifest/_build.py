@@ -22,7 +22,6 @@ from hub.pipeline import Budget, Copier, Progress, Silent, default_budget, each
 from hub.signing.manifest._canonical_json import canonical_json
 
 SCHEMA = "hub.manifest/1"
-NAME = "hub.manifest.json"
 
 # Parts of a tokenizer that may be large: the manifest holds their digests. The others it holds as they are.
 LARGE = ("tokens", "scores", "types", "merges", "chat_template", "charsmap")

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
+from hub.inspection import counted
 from hub.pipeline import Copier, Silent, Target, default_budget
 from hub_conformance.runner._results import OUTCOMES, Exchange, Outcome, Verdict, document
 
@@ -41,13 +42,13 @@ def markdown(verdict: Verdict) -> str:
     for outcome in ("FAIL", "ERROR", "declared", "disabled"):
         reasons = Counter(r.reason for r in verdict.results if r.outcome == outcome)
         lines += ["", f"{outcome}:", ""] if reasons else []
-        lines += [f"- {_plain(reason)} ({count} tests)" for reason, count in reasons.items()]
+        lines += [f"- {_plain(reason)} ({counted(count, 'test')})" for reason, count in reasons.items()]
     return "\n".join([*lines, "<!-- /hub conformance -->", ""])
 
 
 def _plain(text: str) -> str:
     """Text that no Markdown reader takes for more than it is."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in text)
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in _printable(text))
 
 
 def junit(verdicts: Sequence[Verdict]) -> bytes:
@@ -71,7 +72,7 @@ def junit(verdicts: Sequence[Verdict]) -> bytes:
 
 
 def _printable(text: str) -> str:
-    """XML has no control characters."""
+    """`text` without control characters: XML has none, and a terminal obeys them."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
