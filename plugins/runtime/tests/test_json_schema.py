@@ -28,7 +28,7 @@ def slots(model: LoadedModel) -> Iterator[Slots]:
 
 def wild(schema: str, seed: int) -> Settings:
     """Settings that draw whatever ASCII the schema allows."""
-    ascii_alone = dict.fromkeys(range(128, 256), -100.0)  # of the tiny model, whose first tokens are the bytes
+    ascii_alone = dict.fromkeys((*range(128, 256), 261), -100.0)  # of the tiny model: the first tokens are bytes
     return Settings(2.0, 0, 1.0, 0.0, seed, json_schema=schema, logit_bias=ascii_alone)
 
 
@@ -63,6 +63,9 @@ FIT: list[dict[str, Any]] = [
     {"type": "string", "pattern": "^a.b[^c]{2}$"},
     {"type": "object", "properties": {"a": {"type": ["integer", "boolean"], "maximum": 5}}, "required": ["a"]},
     {"allOf": [{"$ref": "#/$defs/colour"}], "$defs": {"colour": {"enum": ["red", "blue"]}}, "title": "Colour"},
+    {"type": ["string", "null"], "enum": ["red", None]},
+    {"type": "integer", "enum": [7, "seven", True]},
+    {"type": "string", "anyOf": [{"maxLength": 2}, {"pattern": "^a$"}]},
     {"type": "array", "prefixItems": [{"type": "boolean"}, {"const": 3}], "minItems": 2, "maxItems": 2},
     {"type": "object", "properties": {"number": {"type": "integer", "minimum": 3, "maximum": 4}},
      "required": ["number"], "additionalProperties": False, "description": "uniqueItems"},
@@ -90,6 +93,7 @@ def test_what_is_drawn_fits(slots: Slots, schema: dict[str, Any], seed: int) -> 
         ({"type": "array", "prefixItems": [{"type": "null"}], "minItems": 3}, "other than 1 prefixItems"),
         ({"type": "number", "maximum": 0.5}, "bounds must be whole"),
         ({"type": "integer", "minimum": 5, "maximum": 4}, "no integer is from 5 to 4"),
+        ({"type": "string", "enum": [3]}, "none of [3] is of type 'string'"),
         ({"type": "integer", "minimum": "5"}, "minimum is '5'"),
         ({"properties": {"a": True}}, "True is no object"),
     ],

@@ -26,6 +26,10 @@ _OF = {
     "boolean": set[str](),
     "null": set[str](),
 }
+_PYTHON: dict[str, type | tuple[type, ...]] = {
+    "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
+    "null": type(None),
+}  # fmt: skip
 # Those that say by themselves what may come; the first of them counts, and nothing beside it.
 _WHOLE = ("$ref", "anyOf", "oneOf", "const", "enum", "allOf")
 # Those that no grammar of ours keeps to.
@@ -100,13 +104,35 @@ def _simplified(schema: Schema) -> Schema:
         raise UsageError(f"the JSON schema cannot be kept to: {schema!r} is no object")
     parts, kind = schema.get("allOf"), schema.get("type")
     if isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], dict):
-        return _simplified({**{k: v for k, v in schema.items() if k not in ("allOf", *_notes(schema))}, **parts[0]})
+        return _simplified({**_without(schema, "allOf", *_notes(schema)), **parts[0]})
+    for word in ("anyOf", "oneOf"):
+        if kind is not None and isinstance(schema.get(word), list):
+            return {word: [{"type": kind, **part} for part in schema[word]], **_without(schema, "type", word)}
+    for word in ("const", "enum"):
+        if kind is not None and word in schema:
+            allowed = schema[word] if word == "enum" else [schema[word]]
+            return {"enum": _of_type(allowed, kind), **_without(schema, "type", word)}
     if isinstance(kind, list) and not schema.keys() & set(_WHOLE):
         return {"anyOf": [{**schema, "type": one} for one in kind]}
     if kind in _OF:
         others = {word for words in _OF.values() for word in words} - _OF[kind]
         return {word: value for word, value in schema.items() if word not in others}
     return schema
+
+
+def _without(schema: Schema, *words: str) -> dict[str, Any]:
+    return {word: value for word, value in schema.items() if word not in words}
+
+
+def _of_type(values: list[Any], kind: str | list[str]) -> list[Any]:
+    """Those of `values` that are of the type, or one of the types, `kind`."""
+    kinds = [kind] if isinstance(kind, str) else kind
+    found = [
+        v for v in values if any(isinstance(v, _PYTHON[k]) and isinstance(v, bool) == (k == "boolean") for k in kinds)
+    ]
+    if not found:
+        raise UsageError(f"the JSON schema cannot be kept to: none of {values!r} is of type {kind!r}")
+    return found
 
 
 def _unkept(schema: Schema) -> Iterator[str]:
