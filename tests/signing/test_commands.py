@@ -117,6 +117,7 @@ def test_exit_codes(run: Run, keys: Path, models: Any, tmp_path: Path) -> None:
         (("sign", tmp_path / "gone", "--key", keys), "no such file or folder"),
         (("sign", models.file, "--key", public), "is a public key"),
         (("sign", models.file, "--key", keys, "--name", " "), "a name is not empty"),
+        (("sign", models.folder, "--key", models.folder / "key"), "the private key lies in the folder that is signed"),
         (("sign", models.file, "--key", keys, "--ignore", "x"), "--ignore has no effect on a file"),
         (("sign", models.folder, "--key", keys, "--ignore", "x"), "--ignore x has no effect: there is no such file"),
         (("sign", models.file, "--key", keys, "-o", tmp_path / "no" / "x.sig"), "cannot be written"),

@@ -10,6 +10,7 @@ import typer
 
 from hub import cli as out
 from hub.cli import Json, ModelPath
+from hub.errors import UsageError
 from hub.signing.commands._arguments import Force, PassphraseFile
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def sign(
     from hub.signing import PrivateKey, sign_model
     from hub.signing.commands._passphrases import known_passphrase
 
+    _check_apart(key, model)
     private = PrivateKey.load(key, known_passphrase(passphrase_file))
     materials = _materials(data or ())
     with loading(model, "sign"), progress_bar() as progress:
@@ -86,13 +88,19 @@ def _materials(data: Sequence[Path]) -> list[Material]:
     return found
 
 
+def _check_apart(key: Path, model: Path) -> None:
+    """`UsageError` for a private key that would go wherever the model goes, and be listed as a part of it."""
+    if key.resolve().is_relative_to(model.resolve()) and model.is_dir():
+        raise UsageError("the private key lies in the folder that is signed", file=key, hint="move it elsewhere")
+
+
 def _size(model: Path) -> int:
     return sum(p.stat().st_size for p in (model.rglob("*") if model.is_dir() else [model]) if p.is_file())
 
 
 def _manifest(model: Path, values: bool, progress: Progress) -> dict[str, Any] | None:
     """The manifest of the tensors; None for what no plugin reads, which can be signed all the same."""
-    from hub.errors import NoPlugin, UnsupportedFile, UsageError
+    from hub.errors import NoPlugin, UnsupportedFile
     from hub.signing.manifest import manifest
 
     try:
