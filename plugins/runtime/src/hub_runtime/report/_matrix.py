@@ -12,7 +12,7 @@ TARGETS = ("wasm", "cpu", "gpu")
 _HOW = {
     "cpu": "hub showcase MODEL --no-gpu --output cpu-benchmark.json",
     "gpu": "hub showcase MODEL --gpu --output gpu-benchmark.json, on a machine with a GPU",
-    "wasm": "no command of hub times a model in a browser",
+    "wasm": "hub deploy puts a model into a web page; no command of hub times it there",
 }
 
 

@@ -132,7 +132,8 @@ def _summary(made: Sequence[Column], advice: Sequence[Recommendation], same: Equ
     by_label: dict[str, list[str]] = {}
     for a in advice:
         if a.choice is not None:
-            by_label.setdefault(a.choice, []).append(a.rule)
+            number = BY_KEY[a.metric].said(a.numbers[a.choice])
+            by_label.setdefault(a.choice, []).append(f"{a.rule} ({number})")
     chosen = [f"{label} by {', '.join(rules)}" for label, rules in by_label.items()]
     none = [a.rule for a in advice if a.choice is None]
     if chosen:

@@ -42,10 +42,11 @@ BY_KEY = {metric.key: metric for metric in METRICS}
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What a rule says: the label of the `choice` (None: none) and `why`; `numbers` by label, best first."""
+    """What a rule says of a `metric`: the label of the `choice` (None: none), `why`, `numbers` by label, best first."""
 
     rule: str
     purpose: str
+    metric: str
     said: str
     choice: str | None
     why: str
@@ -63,7 +64,7 @@ def _applied(rule: Rule, columns: Sequence[Column]) -> Recommendation:
     ranked = sorted(known, key=lambda c: c.values[metric.key].number, reverse=metric.more_is_better)
     numbers = {c.label: c.values[metric.key].number for c in ranked}
     choice, why = _judged(rule, metric, ranked)
-    return Recommendation(rule.name, rule.purpose, rule.said(), choice, why, numbers)
+    return Recommendation(rule.name, rule.purpose, rule.metric, rule.said(), choice, why, numbers)
 
 
 def _judged(rule: Rule, metric: Metric, ranked: Sequence[Column]) -> tuple[str | None, str]:
