@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hub_deploy.bundle import _boot, _elf
+from hub_deploy.bundle import _boot, _elf, _unpack
 
 Machine = Any  # conftest's
 CopyOf = Callable[[bytes], Path]
@@ -41,7 +41,7 @@ def contents(app: Path) -> dict[str, Any]:
 def test_another_machine_is_told_so(app: Path, change: dict[str, Any], said: str) -> None:
     runs_on = contents(app)["runs_on"]
     _boot.fit(runs_on)
-    with pytest.raises(_boot.Refused, match=said) as raised:
+    with pytest.raises(_unpack.Refused, match=said) as raised:
         _boot.fit(runs_on | change)
     assert raised.value.code == 2
 

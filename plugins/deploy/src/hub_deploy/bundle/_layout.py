@@ -19,6 +19,7 @@ from typing import Any
 
 from hub.embedded import head_of
 from hub_deploy.bundle import _boot
+from hub_deploy.bundle._unpack import AGAIN
 
 PREAMBLE = 4096  # a page: what begins behind it can be mapped
 
@@ -55,31 +56,38 @@ def preamble(model: tuple[int, str], tail: int, digest: str, size: int, runs_on:
     version = "({}, {})".format(*python.split("."))
     machine = f"{runs_on['system']} {runs_on['machine']}"
     facts = {"tail": tail, "digest": digest, "size": size, "python": python, "version": version, "machine": machine}
-    script = _SCRIPT.format(**facts, again=_boot.AGAIN)
+    script = _SCRIPT.format(**facts, again=AGAIN)
     made = head_of(PREAMBLE, *model) + script.encode()
     return made.ljust(PREAMBLE, b"\n")
 
 
-def tail(contents: Mapping[str, Any], boot: bytes, digest: str = "0" * 64) -> bytes:
-    """The zip file at the end: what starts (`boot` is `_boot` compiled), `contents` as JSON, the preamble's `digest`.
+STARTS = frozenset(
+    f"hub_deploy/{name}.pyc" for name in ("__init__", "bundle/__init__", "bundle/_boot", "bundle/_unpack")
+)
+"""The modules that the tail holds."""
+
+
+def tail(contents: Mapping[str, Any], starts: Mapping[str, bytes], digest: str = "0" * 64) -> bytes:
+    """The zip file at the end: what `starts` (`STARTS`, compiled), `contents` as JSON, the preamble's `digest`.
 
     That one is taken with zeros where the tail's own digest stands. The size is the same for any.
     """
     out = BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr(entry("__main__.py"), _boot.main_of(contents["runs_on"]))
-        archive.writestr(entry("hub_boot.pyc"), boot)
+        for name in sorted(starts):
+            archive.writestr(entry(name), starts[name])
         archive.writestr(entry(_boot.CONTENTS), json.dumps(contents, sort_keys=True).encode())
         archive.writestr(entry(_boot.PREAMBLE), digest, zipfile.ZIP_STORED)
     return out.getvalue()
 
 
-def ends(contents: Mapping[str, Any], boot: bytes, model: tuple[int, str]) -> tuple[bytes, bytes]:
+def ends(contents: Mapping[str, Any], starts: Mapping[str, bytes], model: tuple[int, str]) -> tuple[bytes, bytes]:
     """Preamble and tail, each with the digest of the other; `model` is the model's size and digest."""
     start, runs_on = int(contents["tail"]), contents["runs_on"]
-    size = start + len(tail(contents, boot))
+    size = start + len(tail(contents, starts))
     blank = preamble(model, start, "0" * 64, size, runs_on)
-    last = tail(contents, boot, hashlib.sha256(blank).hexdigest())
+    last = tail(contents, starts, hashlib.sha256(blank).hexdigest())
     return preamble(model, start, hashlib.sha256(last).hexdigest(), size, runs_on), last
 
 

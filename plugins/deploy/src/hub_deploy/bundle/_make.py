@@ -167,7 +167,7 @@ def _sha256(path: Path) -> str:
 
 def _write(made: Path, model: Path, runtime: Runtime, contents: dict[str, Any]) -> None:
     """Write the bundle and read all of it back. `HubError` when a byte is not what it should be."""
-    first, last = ends(contents, runtime.boot, (contents["model"]["nbytes"], contents["model"]["digest"]))
+    first, last = ends(contents, runtime.starts, (contents["model"]["nbytes"], contents["model"]["digest"]))
     with made.open("wb") as out:
         out.write(first)
         for part in (model, runtime.path):

@@ -13,11 +13,9 @@ from pathlib import Path
 
 from hub.errors import HubError
 from hub.pipeline import default_budget
-from hub_deploy.bundle._layout import entry
+from hub_deploy.bundle._layout import STARTS, entry
 from hub_deploy.bundle._machine import Needs, RunsOn
 from hub_deploy.bundle._packages import Package
-
-_BOOT = "hub_deploy/bundle/_boot.pyc"
 
 # Compiles Python sources, from stdin NAME, TAB, PATH a line, into the zip file argv[1]. It runs in a process of its
 # own, always the same way: what marshal writes depends on which objects are shared with others. The pycs are taken
@@ -39,7 +37,7 @@ with zipfile.ZipFile(sys.argv[1], "w") as archive:
 class Runtime:
     """The zip file at `path`: SHA-256 of each of its `files`; `links` name files that are the same as one of them.
 
-    `unpacked` are the bytes of all files, `boot` is what starts the bundle, compiled.
+    `unpacked` are the bytes of all files, `starts` the modules that start the bundle, compiled.
     """
 
     path: Path
@@ -47,7 +45,7 @@ class Runtime:
     files: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     unpacked: int = 0
-    boot: bytes = b""
+    starts: dict[str, bytes] = field(default_factory=dict)
 
 
 def pack(packages: list[Package], folder: Path) -> Runtime:
@@ -55,11 +53,12 @@ def pack(packages: list[Package], folder: Path) -> Runtime:
     target, needs, seen = folder / "runtime.zip", Needs(), dict[str, str]()
     files: dict[str, str] = {}
     links: dict[str, str] = {}
-    size, boot = 0, b""
+    starts: dict[str, bytes] = {}
+    size = 0
     with zipfile.ZipFile(target, "w") as archive:
         for name, data in _contents(packages, folder):
             needs.add(name, data)
-            boot = data if name == _BOOT else boot
+            starts |= {name: data} if name in STARTS else {}
             digest = hashlib.sha256(data).hexdigest()
             if digest in seen and len(data) > 4096:  # libx.so and libx.so.0: wheels hold no symbolic links
                 links[name] = seen[digest]
@@ -68,7 +67,7 @@ def pack(packages: list[Package], folder: Path) -> Runtime:
             files[name] = digest
             size += len(data)
             archive.writestr(entry(name), data)
-    return Runtime(target, needs.runs_on(_info()), files, links, size, boot)
+    return Runtime(target, needs.runs_on(_info()), files, links, size, starts)
 
 
 def _contents(packages: list[Package], folder: Path) -> Iterator[tuple[str, bytes]]:
