@@ -223,7 +223,7 @@ def test_the_policy_is_asked_before_anything_is_in_place(
     for command, output in (("pull", "x.gguf"), ("import", "x.apr")):
         ran = run(command, "hf://org/tiny-GGUF", "-o", output)
         assert ran.code == 1, ran
-        assert "is not signed" in ran.err
+        assert f"hub: error: hf://org/tiny-GGUF ({FILE}): is not signed" in ran.err
         assert not list(work.iterdir())
     signature = (signed / f"{FILE}.sig").read_bytes()
     hub_server.add("org/tiny-GGUF", {FILE: model_gguf, f"{FILE}.sig": signature})

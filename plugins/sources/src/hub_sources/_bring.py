@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -131,6 +132,10 @@ def _stage(order: Order) -> Iterator[Path]:
         stage = tempfile.mkdtemp(prefix=".hub-", suffix=".tmp", dir=beside)
         try:
             yield Path(stage)
+        except HubError as error:  # by the name that it came under: the hidden folder is gone when this is read
+            inside = (error.file or "").partition(f"{stage}{os.sep}")[2]
+            error.file = f"{order.address} ({inside})" if inside else error.file
+            raise
         finally:
             shutil.rmtree(stage, ignore_errors=True)
 
