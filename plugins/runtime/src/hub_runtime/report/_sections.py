@@ -114,7 +114,7 @@ def _recommendations(report: Report) -> Iterator[Block]:
     )
     for label in dict.fromkeys(c.label for c in report.columns):
         won = [a.purpose for a in report.recommendations if a.choice == label]
-        yield Text(f"{label}: {'; '.join(won) if won else 'by none of these rules'}.")
+        yield Text(f"{label}: {'; '.join(won) if won else 'no rule takes it'}.")
 
 
 def _matrix(cells: Sequence[Cell]) -> Iterator[Block]:
