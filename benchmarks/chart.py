@@ -1,6 +1,9 @@
-"""Draws what conversions.py measured: chart.py RESULTS.json CHART.svg. Needs matplotlib.
+"""Draws and tabulates what `benchmarks.conversions` measured. Needs matplotlib.
 
-One panel a case, one bar a contestant: the median, with the fastest and the slowest run as a line across its end.
+    python -m benchmarks.chart benchmarks/results/conversions.json docs/conversions.svg docs/speed.md README.md
+
+One panel a case, one bar a contestant: the median, with the fastest and the slowest run as a line across its end. Pages
+get the same as a table, between their marks `conversions`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+
+from benchmarks.pages import fill, rows
 
 OURS, THEIRS = "#2a6f97", "#b8b8b8"
 
@@ -34,10 +39,45 @@ def draw(axes: Any, result: dict[str, Any]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def main(source: str, target: str) -> None:
-    """Read the figures and write the chart."""
+def tabulate(document: dict[str, Any]) -> str:
+    """Where it was measured, and a line for each case: ours, then everybody else with what we take less."""
+    host = document["host"]
+    versions = ", ".join(
+        f"{name} {host[name]}" for name in host if name not in {"machine", "system", "cores", "hub-core"}
+    )
+    where = f"{host['machine']}, {host['cores']} cores, {versions}; a model of {document['gigabytes']:g} GB as F16, "
+    lines = [_line(result) for result in document["results"] if "hub" in result["contestants"]]
+    head = (
+        "",
+        "hub",
+        "without verification",
+        "others: time, ratio to ours, ratio to ours without verification; memory",
+    )
+    return f"{where}medians of {document['rounds']} rounds.\n\n{rows(head, lines)}"
+
+
+def _line(result: dict[str, Any]) -> tuple[str, ...]:
+    found = result["contestants"]
+    plain = found.get("hub --no-verify")
+    theirs = [_beside(name, line, found["hub"], plain) for name, line in found.items() if not name.startswith("hub")]
+    return result["case"], _figures(found["hub"]), _figures(plain) if plain else "", "; ".join(theirs)
+
+
+def _beside(name: str, line: dict[str, Any], ours: dict[str, Any], plain: dict[str, Any] | None) -> str:
+    ratios = [f"{line['seconds'] / one['seconds']:.1f}" for one in (ours, plain) if one]
+    return f"{name} {line['seconds']:.2f} s, {' and '.join(ratios)} x, {line['peak_megabytes']:,.0f} MB"
+
+
+def _figures(line: dict[str, Any]) -> str:
+    return f"{line['seconds']:.2f} s, {line['peak_megabytes']:,.0f} MB"
+
+
+def main(source: str, target: str, *pages: str) -> None:
+    """Read the figures, write the chart and the tables."""
     mpl.rcParams["svg.hashsalt"] = "hub"  # the same figures give the same file
     document = json.loads(Path(source).read_text())
+    for page in pages:
+        fill(Path(page), "conversions", tabulate(document))
     results = [r for r in document["results"] if len(r["contestants"]) > 1]
     sizes = [len(r["contestants"]) + 1 for r in results]
     figure, panels = plt.subplots(

@@ -1,4 +1,6 @@
-"""Speed of every codec in every encoding, both ways, one thread, in one run: codecs.py [--write] [ENCODING ...].
+"""Speed of every codec in every encoding, both ways, one thread, in one run.
+
+    python -m benchmarks.codecs [--write] [ENCODING ...]
 
 GB/s of float32 (values a second times four bytes) of CPU time, the best of several rounds over one piece of 256K
 values: NumPy's kernels, the compiled ones, libggml's and the gguf package's. What they give is compared first: bits
@@ -9,7 +11,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.pages import fill
 from hub import codecs
 from hub.interface import Codec
 from hub.ir import ENCODINGS, Bytes, Encoding
@@ -134,10 +136,7 @@ def write(lines: list[Line]) -> None:
     document = {"schema": "hub.benchmark.codecs/1", "unit": "GB/s of float32", "machine": machine,
                 "lines": [asdict(line) for line in lines]}  # fmt: skip
     out.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    page = ROOT / "docs" / "speed.md"
-    text = page.read_text("utf-8") if page.exists() else "# Speed\n\n## Codecs\n\n<!-- codecs -->\n<!-- /codecs -->\n"
-    made = f"<!-- codecs -->\n{table(lines)}\n<!-- /codecs -->"
-    page.write_text(re.sub(r"<!-- codecs -->.*<!-- /codecs -->", lambda _: made, text, flags=re.DOTALL), "utf-8")
+    fill(ROOT / "docs" / "speed.md", "codecs", table(lines))
 
 
 def main(arguments: list[str]) -> None:

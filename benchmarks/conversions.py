@@ -1,12 +1,12 @@
 """Conversions beside the peers that are installed, on the same files in the same run.
 
-    python benchmarks/conversions.py --gigabytes 2 --rounds 3 --output benchmarks/results/conversions.json
+    python -m benchmarks.conversions --gigabytes 2 --rounds 3 --output benchmarks/results/conversions.json
 
 Each command is a process of its own, in turn, in several rounds, on a source in the page cache that has the cache for
 itself; what it wrote is removed before the next one. Times are wall clock of the whole process; ours flush to the disk
 before they end, so `cp` is measured with a flush (`sync FILE`) and without. Peaks are of resident memory. Needs `hub`
-with its formats; every peer that is missing is named and left out. `--only PATTERN` takes some cases; `chart.py` draws
-what `--output` wrote.
+with its formats; every peer that is missing is named and left out. `--only PATTERN` takes some cases;
+`benchmarks.chart` draws what `--output` wrote.
 """
 
 from __future__ import annotations

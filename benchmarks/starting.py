@@ -1,4 +1,6 @@
-"""How long a model takes to start, by the way it is deployed: starting.py MODEL.gguf [--write].
+"""How long a model takes to start, by the way it is deployed.
+
+    python -m benchmarks.starting MODEL.gguf [--write]
 
 Wall seconds of a process from its start to its end, one token answered in between, the median of `ROUNDS` rounds in
 turn. Each way is measured with the file in the system's cache, and with it read from the disk. `--write` puts the table
@@ -20,11 +22,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.pages import fill
 from hub_deploy.bundle import Order, bundle
 
 ROUNDS = 5
 PAGE = Path(__file__).parents[1] / "docs" / "deploying.md"
-START, END = "<!-- starting -->\n", "<!-- /starting -->"
 
 # `hub run`; argv[1] is llama.cpp's load mode: 0 reads the file into memory, 1 maps it.
 _CHILD = """
@@ -145,9 +147,7 @@ def main() -> int:
     text = table(given.model, measured(given.model.absolute()))
     print(text, end="")
     if given.write:
-        page = PAGE.read_text(encoding="utf-8")
-        before, _, rest = page.partition(START)
-        PAGE.write_text(f"{before}{START}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
+        fill(PAGE, "starting", text)
     return 0
 
 

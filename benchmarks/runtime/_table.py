@@ -6,20 +6,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import fill
 from benchmarks.runtime._results import TARGETS, read
 
-BEGIN, END = "<!-- benchmarks.runtime: begin -->\n", "<!-- benchmarks.runtime: end -->\n"
+MARK = "benchmarks.runtime"
 
 
 def tabulate(results: Path, document: Path) -> None:
     """Write the tables of `results` into `document`, in place of what is between its marks."""
-    text = document.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{document} lacks the marks {BEGIN.strip()} and {END.strip()}")
-    lines = "\n".join(_lines(read(results)))
-    document.write_text(f"{before}{BEGIN}{lines}\n{END}{after}", encoding="utf-8")
+    fill(document, MARK, "\n".join(_lines(read(results))))
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
