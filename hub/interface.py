@@ -270,6 +270,20 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Locates(Protocol):
+    """A source that keeps models on this machine under names; optional."""
+
+    name: str
+
+    def locate(self, name: str) -> Path | None:
+        """The path of the model called `name`, with its files as readers expect them; None when it knows none.
+
+        `HubError` where the name is one of its own and leads nowhere, or what it leads to is damaged.
+        """
+        ...
+
+
+@runtime_checkable
 class Runtime(Protocol):
     """A program that runs models."""
 

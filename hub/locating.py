@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from hub.errors import PluginError, UsageError
 from hub.events import blamed
+from hub.interface import Locates
 from hub.plugins import registry
-
-
-@runtime_checkable
-class Locates(Protocol):
-    """A source (`hub.interface.Source`) that keeps models on this machine under names; optional."""
-
-    name: str
-
-    def locate(self, name: str) -> Path | None:
-        """The path of the model called `name`, with its files as readers expect them; None when it knows none.
-
-        `HubError` where the name is one of its own and leads nowhere, or what it leads to is damaged.
-        """
-        ...
 
 
 def located(text: str | Path) -> Path:

@@ -24,7 +24,7 @@ DATACLASSES = (
 )  # fmt: skip
 PROTOCOLS = (
     interface.Format, interface.Sink, interface.Codec, interface.Source, interface.Runtime, interface.Seal,
-    interface.Describes,
+    interface.Describes, interface.Locates,
 )  # fmt: skip
 
 

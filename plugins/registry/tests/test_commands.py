@@ -11,8 +11,7 @@ import pytest
 from registry_house import Models, document, hub, put
 
 import hub_registry
-from hub.interface import Source
-from hub.locating import Locates
+from hub.interface import Locates, Source
 from hub_registry import Store
 from hub_registry.plugin import hub_provides
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from registry_house import Models, Server, hub, put
 
-from hub.locating import Locates, located
+from hub.interface import Locates
+from hub.locating import located
 from hub.pipeline import Silent
 from hub.plugins import registry
 from hub_registry import Store, push, remove
