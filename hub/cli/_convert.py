@@ -123,6 +123,7 @@ class Signed:
 
     sign_key: Annotated[Path | None, typer.Option(metavar="KEY", help="Sign DST, and from what it was made.")] = None
     passphrase_file: Annotated[Path | None, typer.Option(metavar="F", help="File with the passphrase of KEY.")] = None
+    sign_name: Annotated[str | None, typer.Option(metavar="ORG/MODEL", help="What a policy knows DST as.")] = None
 
 
 @takes
@@ -180,14 +181,16 @@ def _request(source: Path, target: Path, wanted: Wanted, work: Work) -> Request:
 def _recording(request: Request, signed: Signed) -> AbstractContextManager[None]:
     """The block in which a conversion is recorded, to be signed with a key; a plain block without one."""
     if signed.sign_key is None:
-        if signed.passphrase_file is not None:
-            raise UsageError("--passphrase-file has no effect without --sign-key")
+        for flag, value in (("--passphrase-file", signed.passphrase_file), ("--sign-name", signed.sign_name)):
+            if value is not None:
+                raise UsageError(f"{flag} has no effect without --sign-key")
         return nullcontext()
     from hub.signing import PrivateKey
     from hub.signing.commands._passphrases import known_passphrase
     from hub.signing.provenance import recorded
 
-    return recorded(request, PrivateKey.load(signed.sign_key, known_passphrase(signed.passphrase_file)))
+    key = PrivateKey.load(signed.sign_key, known_passphrase(signed.passphrase_file))
+    return recorded(request, key, signed.sign_name)
 
 
 @contextmanager

@@ -54,8 +54,7 @@ def sign_model(
     if not model.exists():
         raise UsageError("no such file or folder", file=model)
     signature = signature or usual_signature(model)
-    if name is not None and not name.strip():
-        raise UsageError("a name is not empty; without one the model is called what its file or folder is")
+    check_called(name)
     if sequence is not None and not 0 <= sequence < 2**53:
         raise UsageError(f"a sequence number lies between 0 and 2^53, not at {sequence}")
     root, names, ignored = _scope(model, signature, ignore)
@@ -77,6 +76,12 @@ def sign_model(
     )
     write_whole(signature, envelope(IN_TOTO, statement.payload(), key))
     return Signed(signature, key.public, statement, sum(f.identity.size for f in found.values()))
+
+
+def check_called(name: str | None) -> None:
+    """`UsageError` for an empty name, which would be none."""
+    if name is not None and not name.strip():
+        raise UsageError("a name is not empty; without one the model is called what its file or folder is")
 
 
 def _scope(model: Path, signature: Path, ignore: Sequence[str]) -> tuple[Path, list[str], tuple[str, ...]]:

@@ -338,8 +338,16 @@ def test_the_command_signs_what_it_converts(
     assert "from what: a.apr.provenance.jsonl" in capsys.readouterr().out
     assert main(["verify", "a.apr", "--key", "key.pub"]) == 0
     assert walk(tmp_path / "a.apr", KeyTrust(PublicKey.load(tmp_path / "key.pub"))).whole
-    assert main(["convert", tiny_gguf.name, "b.apr", "--passphrase-file", "key"]) == 2
-    assert "has no effect without --sign-key" in capsys.readouterr().err
+    for flag in ("--passphrase-file", "--sign-name"):
+        assert main(["convert", tiny_gguf.name, "b.apr", flag, "key"]) == 2
+        assert f"{flag} has no effect without --sign-key" in capsys.readouterr().err
+    assert main(["convert", tiny_gguf.name, "b.apr", "--sign-key", "key", "--sign-name", ""]) == 2
+    assert not (tmp_path / "b.apr").exists()
+    Path("trust.toml").write_text('require = true\n[[signer]]\nname = "Lab"\nkey = "key.pub"\nmodels = ["lab/*"]\n')
+    assert main(["convert", tiny_gguf.name, "b.apr", "--sign-key", "key", "--sign-name", "lab/b"]) == 0
+    for model, code in (("a.apr", 1), ("b.apr", 0)):
+        assert main(["verify", model, "--policy", "trust.toml"]) == code
+        assert main(["verify", model, "--provenance", "--policy", "trust.toml"]) == code
 
 
 def test_the_command_walks_the_chain(deployed: Deployed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,8 +57,8 @@ class Conversion:
 
     @property
     def name(self) -> str:
-        """What the target was called."""
-        return str(self.parameters["target"])
+        """What a policy judges: what the target was signed as, else what it was called."""
+        return str(self.parameters.get("name") or self.parameters["target"])
 
     def __str__(self) -> str:
         p = self.parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,10 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.errors import BadSignature, HubError, TargetExists, UsageError
+from hub.errors import BadSignature, TargetExists, UsageError
+from hub.pipeline import write_whole
 from hub.signing._envelope import IN_TOTO, envelope, read_bundle
 from hub.signing._keys import PrivateKey
 from hub.signing._locations import find_signature, usual_signature
+from hub.signing._sign import check_called, sign_model
 from hub.signing._statement import Statement
 from hub.signing.provenance._chain import check_link, step_of
 from hub.signing.provenance._places import Files, files_of, lines_of, usual_provenance
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Recording:
-    """A conversion that is to be signed: what the source is, the statements about it, and when it began."""
+    """A conversion that is to be signed: what the source is, the statements about it, and when it began.
+
+    `name` is what the result is signed as; None when it is called what its file or folder is.
+    """
 
     request: Request
     key: PrivateKey
+    name: str | None
     source: Files
     inputs: Mapping[str, str]
     manifest: str
@@ -41,13 +46,15 @@ _current: ContextVar[_Recording | None] = ContextVar("recording", default=None)
 
 
 @contextmanager
-def recorded(request: Request, key: PrivateKey) -> Iterator[None]:
+def recorded(request: Request, key: PrivateKey, name: str | None = None) -> Iterator[None]:
     """A block in which the conversion `request` is recorded: afterwards provenance and signature lie at the target.
 
-    The source is read before it is converted; the statements that lie with it are carried on, when they are about these
-    files. Raises `BadSignature` when they are about others, `TargetExists` when provenance or a signature of something
-    else lies at the target, `UsageError` for a dry run and for a model that is no file.
+    `name` ("org/model") is what a policy judges; that of the file or folder when None. The source is read before it is
+    converted; the statements that lie with it are carried on, when they are about these files. Raises `BadSignature`
+    when they are about others, `TargetExists` when provenance or a signature of something else lies at the target,
+    `UsageError` for a dry run and for a model that is no file.
     """
+    check_called(name)
     if request.dry_run:
         raise UsageError("--sign-key has no effect with --dry-run: nothing is written")
     if not request.options.overwrite:
@@ -56,14 +63,14 @@ def recorded(request: Request, key: PrivateKey) -> Iterator[None]:
                 raise TargetExists("exists already", file=path, hint="--force replaces it")
     if not isinstance(request.source, Path):
         raise UsageError("a model that lies in no file has no provenance")
-    token = _current.set(_looked_at(request, request.source, key))
+    token = _current.set(_looked_at(request, request.source, key, name))
     try:
         yield
     finally:
         _current.reset(token)
 
 
-def _looked_at(request: Request, path: Path, key: PrivateKey) -> _Recording:
+def _looked_at(request: Request, path: Path, key: PrivateKey, name: str | None) -> _Recording:
     from hub.opening import loading
     from hub.signing.manifest import manifest, manifest_digest
 
@@ -75,7 +82,7 @@ def _looked_at(request: Request, path: Path, key: PrivateKey) -> _Recording:
             _check_about(lines[-1], source, path)
         made = manifest(path, request.from_, budget=request.budget)
         source.seal.check()
-    return _Recording(request, key, source, inputs_of(request), manifest_digest(made), lines, started)
+    return _Recording(request, key, name, source, inputs_of(request), manifest_digest(made), lines, started)
 
 
 def _check_about(line: bytes, source: Files, path: Path) -> None:
@@ -109,7 +116,6 @@ def hub_after_write(report: Report, paths: Sequence[Path]) -> None:
     recording = _current.get()
     if recording is None:
         return
-    from hub.signing._sign import sign_model
     from hub.signing.manifest import manifest
 
     request, target = recording.request, paths[0]
@@ -123,24 +129,17 @@ def hub_after_write(report: Report, paths: Sequence[Path]) -> None:
         recording.inputs,
         recording.manifest,
         _newest(recording.lines),
+        recording.name,
     )
     line = envelope(IN_TOTO, statement(made, request, report, recording.started), recording.key)
-    _write(file, b"".join(old + b"\n" for old in recording.lines) + line)
+    write_whole(file, b"".join(old + b"\n" for old in recording.lines) + line)
     overwrite = request.options.overwrite
-    signed = sign_model(target, recording.key, overwrite=overwrite, describe=lambda: manifest(target))
+    signed = sign_model(
+        target, recording.key, name=recording.name, overwrite=overwrite, describe=lambda: manifest(target)
+    )
     said = f"signed with {signed.key.type} {signed.key.fingerprint}: {signed.signature.name}, from what: {file.name}"
     report.notes = [*report.notes, said]
 
 
 def _newest(lines: Sequence[bytes]) -> str | None:
     return digest_of(read_bundle(lines[-1]).payload) if lines else None
-
-
-def _write(file: Path, data: bytes) -> None:
-    temporary = file.with_name(f".hub-{os.getpid()}-{file.name}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise HubError(f"cannot be written: {error.strerror}", file=file) from error

@@ -39,6 +39,7 @@ class Made:
 
     `inputs` are further files that the conversion read, such as measurements that guided it. `manifest` is the digest
     of the source's tensor manifest, `previous` that of the newest statement about the source; None where there is none.
+    `name` is what the result is signed as, None when it is called what its file or folder is.
     """
 
     source: Mapping[str, str]
@@ -46,6 +47,7 @@ class Made:
     inputs: Mapping[str, str]
     manifest: str | None
     previous: str | None
+    name: str | None = None
 
 
 def statement(made: Made, request: Request, report: Report, started: datetime) -> bytes:
@@ -57,7 +59,7 @@ def statement(made: Made, request: Request, report: Report, started: datetime) -
     predicate = {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
-            "externalParameters": parameters(request, report),
+            "externalParameters": parameters(request, report) | ({"name": made.name} if made.name else {}),
             "internalParameters": {},
             "resolvedDependencies": dependencies,
         },
