@@ -124,6 +124,39 @@ def test_a_connection_that_is_cut_is_taken_up_again(
     assert ranges == [None, f"bytes={len(model_gguf) // 2 // 1024 * 1024}-"]
 
 
+def test_a_later_run_goes_on_where_an_earlier_one_ended(
+    served: Loopback, source: HuggingFace, into: Path, model_gguf: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    served.faults.append(Fault("cut", only=FILE))
+    with pytest.raises(HubError, match="cannot be fetched from"):
+        source.fetch("hf://org/tiny-GGUF/" + FILE, into / "first")
+    assert not (into / "first").exists()
+    served.faults.clear()
+    served.asked.clear()
+    assert source.fetch("hf://org/tiny-GGUF/" + FILE, into / "second").read_bytes() == model_gguf
+    (asked,) = [h.get("range", "") for how, path, h in served.asked if how == "GET" and path.endswith(FILE)]
+    assert int(asked.removeprefix("bytes=").removesuffix("-")) >= len(model_gguf) // 2 // 1024 * 1024
+
+
+def test_what_an_earlier_run_left_is_not_believed(
+    source: HuggingFace, into: Path, tmp_path: Path, model_gguf: bytes
+) -> None:
+    digest = hashlib.sha256(model_gguf).hexdigest()
+    part = tmp_path / "cache" / "models--org--tiny-GGUF" / "hub" / f"{digest}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"?" * 100)
+    with pytest.raises(NotVerified, match="not the bytes that were announced"):
+        source.fetch("hf://org/tiny-GGUF/" + FILE, into / "first")
+    assert source.fetch("hf://org/tiny-GGUF/" + FILE, into / "second").read_bytes() == model_gguf
+    part.write_bytes(b"?" * (len(model_gguf) + 1))
+    (tmp_path / "cache" / "models--org--tiny-GGUF" / "blobs" / digest).unlink()
+    assert source.fetch("hf://org/tiny-GGUF/" + FILE, into / "third").read_bytes() == model_gguf
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "said"),
     [

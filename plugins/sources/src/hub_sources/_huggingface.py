@@ -1,8 +1,9 @@
 """hf://ORG/REPO[@REV][/FILE]: models on the Hugging Face Hub, or on what HF_ENDPOINT says.
 
-huggingface_hub carries the bytes, keeps them in its cache and goes on where a connection was cut. It does not compare
-them with what the Hub's API lists, which is done here: https://huggingface.co/docs/hub/api, `siblings` of a model, with
-the sha256 of what lies in LFS and git's own sha1 of everything else.
+huggingface_hub carries the bytes, keeps them in its cache and goes on where a connection was cut. It neither goes on
+where an earlier process ended, nor compares the bytes with what the Hub's API lists. Both are done here:
+https://huggingface.co/docs/hub/api, `siblings` of a model, have the sha256 of what lies in LFS and git's own sha1 of
+everything else.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hub.errors import HubError, NotVerified, UsageError
 from hub.pipeline import Silent
@@ -104,6 +107,8 @@ class HuggingFace:
         parts = []
         for name in choice.files:
             bar = telling(wish.progress)
+            if not offline:
+                store.go_on(name, listing.commit, bar, listing.files[name][1])
             kept = store.file(name, listing.commit, bar, offline)
             wish.progress.advance(listing.files[name][0] - bar.told)  # what was in the cache
             short = name.removeprefix(choice.root)
@@ -163,6 +168,44 @@ class Store:
             raise HubError("is not in the cache, and offline", file=str(self.address), hint="go without --offline once")
         files = {p.relative_to(snapshot).as_posix(): p for p in snapshot.rglob("*") if p.is_file()}
         return Listing(commit, {name: (path.stat().st_size, _named(path)) for name, path in files.items()})
+
+    def go_on(self, name: str, commit: str, bar: type[Any], expected: Digest | None) -> None:
+        """Fetch a large file to where the cache keeps it, from the byte on to which another run has come.
+
+        huggingface_hub itself begins again when its process ends. What comes by Xet is left to it.
+        """
+        from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+
+        if expected is None or expected.kind != "sha256" or self._blob(expected).exists():
+            return
+        with saying(f"{self.address}/{name}", self.endpoint):
+            url = hf_hub_url(self.address.repo, name, revision=commit, endpoint=self.endpoint)
+            there = get_hf_file_metadata(url, endpoint=self.endpoint)
+            by_xet = there.xet_file_data and not constants.HF_HUB_DISABLE_XET and find_spec("hf_xet")
+            if there.etag == expected.value and not by_xet:
+                self._continue(url, there.location, there.size, bar, expected)
+
+    def _continue(self, url: str, location: str, size: int | None, bar: type[Any], expected: Digest) -> None:
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]  # it is documented
+
+        blob, part = self._blob(expected), self._folder / "hub" / f"{expected.value}.part"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        # The token is the Hub's; wherever else it keeps the bytes, the address is the permission.
+        here = urlsplit(url).netloc == urlsplit(location).netloc
+        with WeakFileLock(part.with_suffix(".lock")):
+            if blob.exists():
+                return
+            with part.open("ab") as file:
+                if size is not None and file.tell() > size:
+                    file.truncate(file.seek(0))
+                headers = build_hf_headers(token=None if here else False)
+                http_get(location, file, resume_size=file.tell(), headers=headers, expected_size=size, tqdm_class=bar)
+            blob.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(blob)
+
+    def _blob(self, expected: Digest) -> Path:
+        return self._folder / "blobs" / expected.value
 
     def file(self, name: str, commit: str, bar: type[Any], offline: bool) -> Path:
         """The file in the cache, fetched when it is not there; not yet compared with anything."""
