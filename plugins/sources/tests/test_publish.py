@@ -275,6 +275,11 @@ def test_signatures_go_along_and_hold_where_the_model_comes_back(folder: Path, s
     assert roles["tiny.apr.provenance.jsonl"] == "provenance"
     assert "tiny.apr.sig says that 'tiny.apr' was signed with key " in said["card"]["text"]
     assert f"{FILE} (gguf) became tiny.apr (apr) on " in said["card"]["text"]
+    other = single / "other.gguf.provenance.jsonl"
+    other.write_bytes((single / "tiny.apr.provenance.jsonl").read_bytes())
+    (single / "other.gguf").write_bytes((single / FILE).read_bytes())
+    problems = document("publish", single, "org/one", code=1)["problems"]
+    assert problems == ["other.gguf.provenance.jsonl tells of other files than lie here (other.gguf)"]
     assert run("pull", "hf://org/one/tiny.apr", "-o", "back.apr")[0] == 0
     assert run("verify", "back.apr", "--key", "lab.pem.pub")[0] == 0
     assert (work / "back.apr").read_bytes() == (single / "tiny.apr").read_bytes()

@@ -13,6 +13,7 @@ from hub_sources.publishing._files import Lying
 
 _ALONE = "."  # how a statement names the only file of a model that is a file
 _INSIDE = "model.sig"
+_PROVENANCE = ".provenance.jsonl"
 
 
 def origin(there: Lying) -> Origin:
@@ -45,10 +46,22 @@ def stale(there: Lying, digests: Mapping[str, tuple[int, str]]) -> Iterator[str]
         if changed:
             yield f"{name} is of other files than lie here ({', '.join(changed[:3])}): sign again"
     for name in _named(there, "provenance.jsonl"):
-        try:
-            told(there.root / name)
-        except HubError as error:
-            yield f"{name} is no provenance that can be read: {error.message}"
+        yield from _stale_steps(name, there, digests)
+
+
+def _stale_steps(name: str, there: Lying, digests: Mapping[str, tuple[int, str]]) -> Iterator[str]:
+    """A line when the last step that the provenance `name` tells of left other files than lie here."""
+    try:
+        last = told(there.root / name)[-1]
+    except HubError as error:
+        yield f"{name} is no provenance that can be read: {error.message}"
+        return
+    folder, alone = name[: name.rfind("/") + 1], name.removesuffix(_PROVENANCE)
+    one = len(last.files) == 1 and alone in digests  # a file may be called anything
+    wanted = {alone if one else folder + n: sha256 for n, sha256 in last.files.items()}
+    changed = sorted(n for n, sha256 in wanted.items() if digests.get(n, (0, ""))[1] != sha256)
+    if changed:
+        yield f"{name} tells of other files than lie here ({', '.join(changed[:3])})"
 
 
 def _below(name: str, left: set[str]) -> bool:
