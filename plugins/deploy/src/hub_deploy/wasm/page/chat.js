@@ -5,8 +5,8 @@ import { fetchModel } from "./model.js";
 import { checkFiles, keepSite, readSite } from "./site.js";
 
 const at = (id) => document.getElementById(id);
-const messages = [];
 let llama, running, templated;
+let messages = [];
 
 at("retry").addEventListener("click", () => location.reload());
 at("clear").addEventListener("click", clear);
@@ -30,6 +30,7 @@ async function load() {
   checkBrowser();
   const site = await readSite();
   document.title = at("title").textContent = site.name;
+  show("Fetching the page and llama.cpp");
   const remark = await keepSite(site);
   await checkFiles(site);
   const apr = await fetchModel(site, (done, whole) => show("Fetching and checking the model", done, whole));
@@ -88,7 +89,7 @@ function describe(site, remark) {
 
 function clear() {
   running?.abort();
-  messages.length = 0;
+  messages = [];
   at("log").replaceChildren();
   at("speed").textContent = "";
   at("text").focus();
@@ -99,23 +100,29 @@ async function send(event) {
   const text = at("text").value.trim();
   if (!text || running) return;
   at("text").value = "";
-  messages.push({ role: "user", content: text });
+  const chat = messages; // "New chat" begins another one meanwhile
+  chat.push({ role: "user", content: text });
   add("user", text);
   const article = add("assistant", "");
   busy(new AbortController(), article);
   let answer = "";
   try {
     for await (const piece of answered(text, article)) {
+      const followed = atEnd();
       answer += piece;
       article.firstChild.textContent = templated ? answer : text + answer;
-      window.scrollTo({ top: document.body.scrollHeight });
+      if (followed) toEnd();
     }
   } catch (error) {
     if (error.name !== "AbortError") fail(article, error);
   }
-  messages.push({ role: "assistant", content: answer });
+  if (answer) chat.push({ role: "assistant", content: answer });
+  else chat.pop(); // a question without an answer is none that a template has a place for
   busy(null, article);
 }
+
+const atEnd = () => window.innerHeight + window.scrollY > document.body.scrollHeight - 80;
+const toEnd = () => window.scrollTo({ top: document.body.scrollHeight });
 
 /** The pieces of the answer as they come; how fast they do is shown on the way. */
 async function* answered(text, article) {
@@ -146,7 +153,7 @@ function add(role, text) {
   article.className = role;
   article.append(Object.assign(document.createElement("span"), { textContent: text }), document.createElement("small"));
   at("log").append(article);
-  window.scrollTo({ top: document.body.scrollHeight });
+  toEnd();
   return article;
 }
 
