@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hub import targets
 from hub.architectures import family
 from hub.codecs import recode
 from hub.interface import Options
@@ -66,10 +68,6 @@ def test_every_architecture_becomes_the_gguf_that_the_program_writes(
 
 def test_a_gguf_of_several_files_is_made_too(to_gguf: Convert, tiny: Path, tmp_path: Path,
                                              monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    from dataclasses import replace
-
-    from hub import targets
-
     monkeypatch.setitem(targets.TARGETS, "wasm", replace(targets.TARGETS["wasm"], largest=60_000))
     convert(Request(tiny, tmp_path / "tiny.apr", options=WASM))
     convert(Request(tmp_path / "tiny.apr", tmp_path / "tiny.gguf", options=Options(shard_size=60_000)))

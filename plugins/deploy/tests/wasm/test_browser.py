@@ -8,11 +8,13 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub import targets
 from hub_deploy.wasm import Order, Wllama, deploy
 
 FLAGS = [
@@ -168,6 +170,19 @@ def test_an_answer_can_be_stopped_and_a_chat_begun_anew(
     tab.click("#clear")
     assert tab.locator("#log article").count() == 0
     assert len(ask(tab, "b", 5)[0]) == 5
+
+
+def test_a_model_above_the_limit_of_one_file_is_loaded_from_several(
+    browse: Callable[[], Any], serve: Callable[[Path], Server], tiny: Path, tmp_path: Path, program: Wllama,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    small = replace(targets.TARGETS["wasm"], largest=60_000)
+    monkeypatch.setitem(targets.TARGETS, "wasm", small)
+    deploy(Order(tiny, tmp_path / "site", part_size=50_000), program=program)
+    tab = browse()
+    tab.goto(serve(tmp_path / "site").url)
+    tab.wait_for_selector("#send:enabled")
+    assert ask(tab, "the cat", 20)[0] == natively(tiny, "the cat", 20)
 
 
 @pytest.mark.parametrize("changed", ["model/001-*.bin", "wllama/wllama.wasm", "chat.js"])
