@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from registry_between import Between, Fault
+from registry_between import Between, Fault, between
 from registry_house import Models, Server, document, hub, put, running
 
 from hub.errors import DamagedFile, HubError, NotVerified, TargetExists, UsageError
 from hub.pipeline import Silent
 from hub_registry import Placed, Pushed, Store, check, pull, push, sweep
+from hub_registry._client import Client, check_realm
 from hub_registry._names import address, parse
 
 
@@ -292,6 +293,25 @@ def test_a_registry_that_gives_tokens(store: Store, second: Store, models: Model
     pushed(store, "org/tiny:v1", to)  # the token that reads is changed for one that writes
     (Path(os.environ["HOME"]) / ".docker" / "config.json").unlink()
     assert pulled(second, to).move is not None  # anybody may read
+
+
+def test_credentials_are_told_to_no_other_host(store: Store, models: Models, broken: Between, server: Server) -> None:
+    put(store, "org/tiny:v1", models.apr)
+    login(f"127.0.0.1:{broken.port}")
+    with between(server.port) as other:
+        broken.user, broken.elsewhere = "user:secret", other.port
+        pushed(store, "org/tiny:v1", broken.address("org/tiny:v1"))
+        assert [method for method, _, _ in other.asked] == ["PUT", "PUT"]
+        assert not [headers for _, _, headers in other.asked if "authorization" in headers]
+    assert any("authorization" in headers for _, _, headers in broken.asked)
+
+
+def test_https_does_not_lead_to_plain_http() -> None:
+    client = Client("registry.example", plain=False, here=False)
+    with pytest.raises(HubError, match="was named by an https registry"):
+        client.do_request("http://registry.example/upload", "PUT", data=b"model")
+    with pytest.raises(HubError, match="asks for credentials at a plain http:// address"):
+        check_realm("https://registry.example/v2/", 'Bearer realm="http://registry.example/token",service="x"')
 
 
 def test_where_nobody_answers(store: Store, models: Models) -> None:

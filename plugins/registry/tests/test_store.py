@@ -215,6 +215,22 @@ def test_what_is_killed_in_the_middle_leaves_nothing_half_made(
     assert [move.name for move in store.moves()] == ["org/tiny:v1", "org/tiny:v2"]
 
 
+def test_ctrl_c_leaves_nothing_behind(store: Store, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    real = os.fsync
+
+    def interrupting(fd: int) -> None:
+        calls.append(fd)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", interrupting)
+    assert hub("registry", "add", "org/tiny:v1", models.folder).code == 130
+    assert (store.index().names, list(store.incoming.iterdir())) == ({}, [])
+    assert not [p for p in store.own.iterdir() if p.name.startswith("tmp")]
+
+
 def test_a_source_that_changes_meanwhile_is_not_kept(
     store: Store, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import oras.auth
 import oras.auth.utils
@@ -62,12 +63,15 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         json: Any = None,
         stream: bool = False,
     ) -> Any:
-        """One request, and a second with credentials when the first is refused."""
-        headers = {"Accept-Encoding": "identity", **(headers or {}), **self._known()}
+        """One request, and a second with credentials when the first is refused; another host is told none."""
+        if self.prefix == "https" and not url.startswith("https:"):
+            raise HubError("was named by an https registry, and anybody could change what goes there", file=url)
+        own = urlsplit(url).netloc == self.hostname
+        headers = {"Accept-Encoding": "identity", **(headers or {}), **(self._known() if own else {})}
         ask = {"data": data, "json": json, "stream": stream, "verify": self._tls_verify}
         answer = self.session.request(method, url, headers=headers, **ask)
         challenge = answer.headers.get("Www-Authenticate")
-        if answer.status_code not in {401, 403} or not challenge:
+        if answer.status_code not in {401, 403} or not challenge or not own:
             return answer
         check_realm(url, challenge)
         if challenge.lower().startswith("basic") and not getattr(self.auth, "_basic_auth", None):

@@ -14,7 +14,7 @@ from hub_registry._manifest import CODE, DOC, WEIGHT, WEIGHT_CONFIG, is_safe
 if TYPE_CHECKING:
     from hub.inspection import Summary
 
-_BESIDE = (".sig", ".provenance.jsonl")  # what `hub sign` and `hub convert --sign-key` write beside a file
+BESIDE = (".sig", ".provenance.jsonl")  # what `hub sign` and `hub convert --sign-key` write beside a file
 _LEFT_OUT = {".git", ".cache", "__pycache__"}
 _KINDS = (
     (WEIGHT_CONFIG, re.compile(r"(?i).*\.(json|jinja|model|spm|vocab|bpe|tiktoken)|(merges|vocab|added_tokens)\.txt")),
@@ -77,7 +77,7 @@ def _beside(path: Path, files: Sequence[Path]) -> Iterator[Path]:
         if file.parent != path.parent:
             raise UsageError("lies in another folder than the model that reads it", file=file)
         yield file
-        yield from (p for end in _BESIDE if (p := file.with_name(file.name + end)).is_file())
+        yield from (p for end in BESIDE if (p := file.with_name(file.name + end)).is_file())
 
 
 def _inside(folder: Path) -> Iterator[str]:

@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 
 from hub.errors import NoPlugin, UnsupportedFile, UsageError
 from hub.plugins import registry
+from hub_registry._files import BESIDE
 
 _SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.[^.]+)")
-_BESIDE = (".sig", ".provenance.jsonl")
 _PACKED = re.compile(r".*\.(tar|tar\.gz|tgz|tar\.zst|zip)")
 
 
@@ -53,7 +53,7 @@ def _whole(file: str) -> str:
 
 
 def _with_beside(one: Kept, files: Sequence[str]) -> Kept:
-    beside = {file + end for file in one.files for end in _BESIDE}
+    beside = {file + end for file in one.files for end in BESIDE}
     stem = _SHARD.sub(r"\g<stem>", one.path)
     index = {f"{stem}{end}" for end in (".apr.json", ".safetensors.index.json")}
     more = (f for f in files if f in beside | index and f not in one.files)

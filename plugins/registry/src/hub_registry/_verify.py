@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -121,11 +121,11 @@ def _called(blob: Blob) -> str:
     return f"{blob.path} " if blob.path else ""
 
 
-def _stray(store: Store, known: object) -> Iterator[Problem]:
+def _stray(store: Store, known: Collection[str]) -> Iterator[Problem]:
     """What lies among the blobs and is none, or is one that no name leads to and is damaged."""
     for path in sorted(store.blobs.iterdir()):
         digest = f"sha256:{path.name}"
-        if digest in known:  # type: ignore[operator]  # keys of a dict
+        if digest in known:
             continue
         if not _HEX.fullmatch(path.name) or not path.is_file():
             yield Problem("stray", str(path), "is no blob")

@@ -38,12 +38,16 @@ class Fault:
 
 @dataclass
 class Between:
-    """The state: faults, every request with its headers, and the user that tokens are given to (None: no tokens)."""
+    """The state: faults, every request with its headers, and the user that tokens are given to (None: no tokens).
+
+    `elsewhere` is the port that uploads are sent to.
+    """
 
     upstream: int
     faults: list[Fault] = field(default_factory=list)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     user: str | None = None
+    elsewhere: int | None = None
     port: int = 0
 
     def address(self, path: str) -> str:
@@ -115,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
             got = upstream.getresponse()
             self.send_response(got.status)
             for name, value in got.getheaders():
-                self.send_header(name, value)
+                moved = self.state.elsewhere if name == "Location" else None
+                self.send_header(name, value.replace(f":{self.state.port}/", f":{moved}/") if moved else value)
             self.end_headers()
             sent = 0
             while piece := got.read(_PIECE):
