@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,18 @@ def write_tiny(
     long: str = LONG,
     middle: tuple[int, int, int] | None = None,
     ctx: int = CTX,
+    words: Sequence[str] | None = None,
 ) -> Path:
     """A llama of two layers in F32; `scale` sharpens its logits; without `causal` it encodes; `long` is token 260.
 
-    `middle` are the tokens for filling in the middle: prefix, suffix, middle.
+    `middle` are the tokens for filling in the middle: prefix, suffix, middle. `words` make it a SentencePiece
+    vocabulary, of these and nothing but fillers.
     """
     import gguf
 
     tokens = [*alphabet(), *SPECIAL, long, MERGED]
+    if words is not None:
+        tokens = [*words, *(f"filler{i}" for i in range(len(tokens) - len(words)))]
     kv = KV * HIDDEN // HEADS
     layer = {"attn_norm": (HIDDEN,), "attn_q": (HIDDEN, HIDDEN), "attn_k": (kv, HIDDEN), "attn_v": (kv, HIDDEN),
              "attn_output": (HIDDEN, HIDDEN), "ffn_norm": (HIDDEN,), "ffn_gate": (FFN, HIDDEN), "ffn_up": (FFN, HIDDEN),
@@ -84,11 +88,15 @@ def write_tiny(
     if not causal:
         writer.add_causal_attention(False)
     writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_model("gpt2" if words is None else "llama")
     writer.add_token_list(tokens)
-    writer.add_token_types([1] * 256 + [3] * len(SPECIAL) + [4, 1])
-    writer.add_token_merges([" ".join(MERGED)])
+    if words is None:
+        writer.add_tokenizer_pre("gpt-2")
+        writer.add_token_types([1] * 256 + [3] * len(SPECIAL) + [4, 1])
+        writer.add_token_merges([" ".join(MERGED)])
+    else:
+        writer.add_token_types([6 if token.startswith("<0x") else 1 for token in tokens])
+        writer.add_token_scores([0.0] * len(tokens))
     writer.add_bos_token_id(256)
     writer.add_eos_token_id(257)
     if template is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from hub.errors import HubError
-from hub_runtime.engine import LoadedModel
+from hub_runtime.engine import LoadedModel, load
 
 LONG = "a piece of the vocabulary that is far longer than thirty-two bytes"
 
@@ -44,3 +47,24 @@ def test_metadata_and_numbers_are_the_file_s(model: LoadedModel) -> None:
     assert (model.n_layer, model.n_embd, model.n_ctx_train) == (2, 32, 512)
     assert model.n_params == 262 * 32 * 2 + 32 + 2 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 64 * 32 + 64)
     assert model.nbytes == 4 * model.n_params
+
+
+def test_what_cannot_be_spelled_is_refused(llama: object, make_tiny: Callable[..., Path], tmp_path: Path) -> None:
+    assert llama
+    words = ["\u2581", *"abc", "\xe4", "<0xC3>", "<0xA9>"]
+    with load(make_tiny(tmp_path / "spm.gguf", words=words), gpu_layers=0) as found:
+        tokens = found.vocab.tokenize("a b\xe4\xe9", add_special=False)  # the last by its bytes
+        assert found.vocab.detokenize(tokens).lstrip() == "a b\xe4\xe9"
+        for text in ("abd", "\xfc", "a\n"):
+            with pytest.raises(HubError, match="has no token for"):
+                found.vocab.tokenize(text)
+
+
+def test_a_vocabulary_with_all_bytes_spells_everything(
+    llama: object, make_tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert llama
+    words = [f"<0x{byte:02X}>" for byte in range(256)]
+    with load(make_tiny(tmp_path / "spm.gguf", words=words), gpu_layers=0) as found:
+        tokens = found.vocab.tokenize("\u4e16\x00", add_special=False)
+        assert b"".join(map(found.vocab.piece, tokens)).decode().removeprefix("\u2581") == "\u4e16\x00"

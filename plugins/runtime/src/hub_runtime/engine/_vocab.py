@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from hub.errors import HubError
 from hub_runtime.engine._library import library
 
 _NULL = -1  # LLAMA_TOKEN_NULL
+_SPM = 1  # LLAMA_VOCAB_TYPE_SPM
+_BYTE = 1 << 5  # LLAMA_TOKEN_ATTR_BYTE
+_SPACE = "\u2581"  # what SentencePiece writes for a space, and puts before a text
 
 
 class Vocab:
@@ -38,8 +43,9 @@ class Vocab:
         """Token ids of `text`.
 
         `add_special` adds BOS and EOS where the model asks for them; `parse_special` reads "<|im_end|>" and the like
-        as the token it names instead of as plain text.
+        as the token it names instead of as plain text. `HubError` for a character that the vocabulary cannot spell.
         """
+        self._check_spelled(text)
         data = text.encode("utf-8", "surrogateescape")
         count = len(data) + 8
         for _ in range(2):
@@ -49,6 +55,26 @@ class Vocab:
                 return list(buffer[:got])
             count = -got
         raise HubError(f"a text of {len(data)} bytes cannot be tokenized")
+
+    def _check_spelled(self, text: str) -> None:
+        """llama.cpp ends the process on what such a vocabulary has neither as a character nor as bytes."""
+        spelled = self._spelled
+        if spelled is None:
+            return
+        for char in sorted(set(text.replace(" ", _SPACE) + _SPACE)):
+            data = char.encode("utf-8", "surrogateescape")
+            if data not in spelled and not all(b"<0x%02X>" % byte in spelled for byte in data):
+                raise HubError(f"the vocabulary has no token for {char!r}, and none for its bytes")
+
+    @cached_property
+    def _spelled(self) -> frozenset[bytes] | None:
+        """How the tokens are spelled, of a SentencePiece vocabulary without a token for each byte; None of others."""
+        if self._c.llama_vocab_type(self.handle) != _SPM:
+            return None
+        attributes = (self._c.llama_vocab_get_attr(self.handle, token) for token in range(self.size))
+        if sum(1 for _ in islice((a for a in attributes if a & _BYTE), 256)) == 256:
+            return None
+        return frozenset(self._c.llama_vocab_get_text(self.handle, token) or b"" for token in range(self.size))
 
     def around(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int] | None:
         """The prompt for what comes between `prefix` and `suffix`; None when the model has no tokens for that.
