@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -409,6 +411,27 @@ def test_a_file_that_changes_meanwhile_is_not_committed(single: Path, hub_server
     assert code == 1
     assert "is no longer the file that was verified" in err
     assert repo.commits == [{"a": b"1"}]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_nothing_is_visible_after_an_interruption(
+    single: Path, hub_server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # time passes again
+    digest = hashlib.sha256((single / FILE).read_bytes()).hexdigest()
+    hub_server.faults.append(Fault("slow", only=f"/lfs/{digest}", seconds=20))
+    environment = {**os.environ, "HF_ENDPOINT": hub_server.url, "HF_TOKEN": "hf_right", "HF_HUB_DISABLE_XET": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub", "publish", single, "org/one"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not hub_server.paths("PUT"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, ""), err
+    assert unchanged(hub_server)
 
 
 @pytest.mark.parametrize("repo", ["tiny", "a/b/c", "org/", "org/na me", ""])

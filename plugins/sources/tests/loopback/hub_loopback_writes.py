@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import socket
+import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,9 @@ class Writes(BaseHTTPRequestHandler):
         """What is sent; None when the connection is cut before all of it has come."""
         with self.server.lock:
             cut = next((f for f in self.server.faults if f.kind == "cut" and f.strikes(path)), None)
+            slow = next((f for f in self.server.faults if f.kind == "slow" and f.strikes(path)), None)
+        if slow is not None:
+            time.sleep(slow.seconds)
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
             data = b"".join(self.chunks())
         else:
