@@ -231,6 +231,21 @@ def test_verify_finds_a_history_that_was_edited(fault: str, store: Store, models
     assert "history.jsonl" in ran.err
 
 
+def test_a_history_that_another_program_forgot_is_put_aside_and_not_lost(store: Store, models: Models) -> None:
+    put(store, "org/tiny:v1", models.apr)
+    lines = store.history.path.read_text()
+    index = store.root / "index.json"
+    told = json.loads(index.read_text())
+    del told["annotations"]
+    index.write_text(json.dumps(told))
+    assert [p.wrong for p in check(store, None, Silent()).problems] == ["history"]
+    assert tag(store, parse("org/tiny:v1"), parse("org/tiny:production")).went
+    (aside,) = store.own.glob("history-until-*.jsonl")
+    assert aside.read_text() == lines
+    assert [move.name for move in store.moves()] == ["org/tiny:production"]
+    assert check(store, None, Silent()).problems == ()
+
+
 def test_verify_finds_strangers_among_the_blobs_and_in_views(store: Store, models: Models) -> None:
     put(store, "org/tiny:v1", models.apr)
     path = located("org/tiny:v1", store)

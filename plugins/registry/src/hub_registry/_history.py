@@ -61,9 +61,18 @@ class History:
         """All moves up to the line that `head` names; `DamagedFile` when the lines do not lead there."""
         return [move for move, _ in self._lines(head)]
 
+    def is_there(self) -> bool:
+        """True when there are lines at all."""
+        return self.path.exists() and self.path.stat().st_size > 0
+
     def append(self, head: str | None, moves: Iterable[Move]) -> str | None:
-        """Append behind the line that `head` names, onto the disk; the digest to be named next."""
+        """Append behind the line that `head` names, onto the disk; the digest to be named next.
+
+        A history that index.json does not name any more, because another program wrote that file, is put aside.
+        """
         end = max((end for _, end in self._lines(head)), default=0)
+        if head is None and self.is_there():
+            self.path.rename(self.path.with_name(f"{self.path.stem}-until-{now().replace(':', '')}{self.path.suffix}"))
         with self.path.open("r+b" if self.path.exists() else "w+b") as file:
             file.truncate(end)
             file.seek(end)

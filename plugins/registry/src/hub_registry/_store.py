@@ -135,7 +135,8 @@ class Store:
         head = self.history.append(change.index.head, change.moves)
         change.index = change.written = replace(change.index, head=head)
         change.moves.clear()
-        sync(self.blobs)
+        for folder in (self.blobs, self.own):
+            sync(folder)
         self._replace("index.json", change.index.raw())
 
     def path(self, digest: str) -> Path:

@@ -138,6 +138,8 @@ def _stray(store: Store, known: Collection[str]) -> Iterator[Problem]:
 
 
 def _history(store: Store, index: Index) -> Iterator[Problem]:
+    if index.head is None and index.names and store.history.is_there():
+        yield Problem("history", str(store.history.path), "index.json names no line of it")
     try:
         moves = store.history.moves(index.head)
     except HubError as error:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hub.errors import DamagedFile
+from hub.errors import DamagedFile, HubError
 from hub_registry._bytes import copy
 from hub_registry._locks import locked, taken
 from hub_registry._manifest import Blob, Manifest
@@ -93,7 +93,11 @@ def forget(store: Store, digest: str) -> None:
     """Remove the views that hold an altered blob, whose bytes are right again; they are made anew when needed."""
     with locked(store.lock):
         for manifest, folder in views(store).items():
-            if digest == manifest or any(blob.digest == digest for blob in store.manifest(manifest).blobs):
+            try:
+                holds = any(blob.digest == digest for blob in store.manifest(manifest).blobs)
+            except HubError:  # its manifest is damaged itself
+                holds = True
+            if holds:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
