@@ -78,7 +78,7 @@ PARTS = (
     )),
     Part("Check", "Ten stages; the last one runs the model.", each("hub check models/smollm2.{f}")),
     Part("Run", (
-        "The same question to each format; `--quiet` prints the text alone. The GGUF runs in Q4_1 and the others on its "
+        "The same question to each format; `--quiet` prints the text alone. The GGUF runs in Q4_1, the others on its "
         "values in F32, so a close decision may fall otherwise; of the same values every token is the same."
     ), (
         Command(ASKED.format(f="gguf")),

@@ -149,11 +149,13 @@ def _undecided(rules: Sequence[str]) -> str:
 
 
 def _same(same: Equivalence) -> str:
+    """Whether the models say the same, and by what; another question might have another answer."""
     if same.verdict is None:
         return "Whether the models say the same was not measured."
-    compared = len(same.findings) + sum(p.same is not None for p in same.first_tokens)
-    said = _counted(compared, "comparison")
-    return f"The models say the same in {said}." if same.verdict else f"The models do not all say the same ({said})."
+    asked = list(dict.fromkeys(finding.asked for finding in same.findings))
+    traced = sum(prompted.same is not None for prompted in same.first_tokens)
+    asked += [f"the same first token in traces of {_counted(traced, 'prompt')}"] if traced else []
+    return f"{'All' if same.verdict else 'Not all'} that was asked of their outputs holds: {'; '.join(asked)}."
 
 
 def _counted(n: int, what: str) -> str:
