@@ -54,7 +54,9 @@ def new_card(
     name = stated.name or _name(models) or repo.partition("/")[2]
     body = "\n".join(_body(name, repo, models, files, origin, unknown))
     front = _front(data)
-    text = f"---\n{front}\n---\n\n{body}" if front else body
+    if not front:
+        return Card(body, unknown)
+    text = f"---\n{front}\n---\n\n{body}"
     ModelCard(text)  # it reads what was written
     return Card(text, unknown)
 
