@@ -195,18 +195,20 @@ class Terminal:
     def __init__(self, *args: object) -> None:
         import pty
 
+        self._left = b""
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
             os.execv(sys.executable, [sys.executable, "-m", "hub", *map(str, args)])  # noqa: S606  # no shell
 
     def await_(self, wanted: str) -> str:
         """What came until `wanted` did."""
-        shown = b""
+        shown = self._left
         while wanted.encode() not in shown:
             ready, _, _ = select.select([self._fd], [], [], 60)
             assert ready, f"{wanted!r} did not come in a minute: {shown!r}"
             shown += os.read(self._fd, 1024)
-        return shown.decode("utf-8", "replace")
+        shown, found, self._left = shown.partition(wanted.encode())
+        return (shown + found).decode("utf-8", "replace")
 
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
@@ -214,7 +216,7 @@ class Terminal:
     def end(self) -> int:
         """The exit code."""
         with contextlib.suppress(OSError):  # the terminal is gone with the program
-            while os.read(self._fd, 1024):
+            while select.select([self._fd], [], [], 60)[0] and os.read(self._fd, 1024):
                 pass
         os.close(self._fd)
         return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
@@ -237,7 +239,10 @@ def test_ctrl_c_on_a_terminal_stops_the_answer_and_keeps_what_was_computed(
     held = re.search(r"context: (\d+) of", terminal.await_("positions"))
     assert held is not None
     assert int(held[1]) > 5
-    terminal.type("half a line\x03/quit\r")
+    terminal.await_("> ")
+    terminal.type("half a line\x03")
+    terminal.await_("> ")  # what is typed before it is lost with the line
+    terminal.type("/quit\r")
     assert terminal.end() == 0
 
 
