@@ -130,7 +130,6 @@ def test_settings_around_it_do_not_matter(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("sound")
-@pytest.mark.usefixtures("sound")
 def test_the_user_s_policy_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "trust.toml").write_text("require = true\n")
     monkeypatch.setenv("HUB_TRUST", str(tmp_path / "trust.toml"))
@@ -138,6 +137,7 @@ def test_the_user_s_policy_does_not_matter(tmp_path: Path, monkeypatch: pytest.M
     assert (verdict.conformant, verdict.counts["pass"]) == (True, 1), verdict.bad
 
 
+@pytest.mark.usefixtures("sound")
 def test_a_disabled_test_is_not_run_and_says_why() -> None:
     wanted = Wanted([LOADS, "test_declarations*"], {"test_declarations_agree": "see issue 7"}, peers=())
     found = {r.test: (r.outcome, r.reason) for r in run(["sound"], wanted)[0].results}
