@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from itertools import takewhile
 from typing import Any
 
@@ -21,7 +21,12 @@ _VERSION = re.compile(r"hub\.v\d+")
 
 def distribution(point: EntryPoint) -> str:
     """The distribution that an entry point comes with; "?" for a module of HUB_PLUGINS."""
-    return point.dist.name if point.dist else "?"
+    return _name(point.dist) if point.dist else "?"
+
+
+@cache  # each look parses the metadata anew
+def _name(dist: Distribution) -> str:
+    return dist.name
 
 
 def version(point: EntryPoint) -> str:
