@@ -88,15 +88,7 @@ def write_tiny(
     if not causal:
         writer.add_causal_attention(False)
     writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model("gpt2" if words is None else "llama")
-    writer.add_token_list(tokens)
-    if words is None:
-        writer.add_tokenizer_pre("gpt-2")
-        writer.add_token_types([1] * 256 + [3] * len(SPECIAL) + [4, 1])
-        writer.add_token_merges([" ".join(MERGED)])
-    else:
-        writer.add_token_types([6 if token.startswith("<0x") else 1 for token in tokens])
-        writer.add_token_scores([0.0] * len(tokens))
+    _add_vocabulary(writer, tokens, spm=words is not None)
     writer.add_bos_token_id(256)
     writer.add_eos_token_id(257)
     if template is not None:
@@ -114,6 +106,18 @@ def write_tiny(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _add_vocabulary(writer: Any, tokens: list[str], *, spm: bool) -> None:
+    writer.add_tokenizer_model("llama" if spm else "gpt2")
+    writer.add_token_list(tokens)
+    if spm:
+        writer.add_token_types([6 if token.startswith("<0x") else 1 for token in tokens])
+        writer.add_token_scores([0.0] * len(tokens))
+    else:
+        writer.add_tokenizer_pre("gpt-2")
+        writer.add_token_types([1] * 256 + [3] * len(SPECIAL) + [4, 1])
+        writer.add_token_merges([" ".join(MERGED)])
 
 
 @pytest.fixture(scope="session")
