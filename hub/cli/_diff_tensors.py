@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import _output as out
-from hub.cli._arguments import Filter, Json
+from hub.cli._arguments import Filter, Json, model_path
 from hub.cli._diff import print_tensors
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def diff_tensors(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A model file, or a folder with a model.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The model to compare it with, in any format.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="A model: a file, a folder, or a name.", parser=model_path)],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="The one to compare it with, in any format.", parser=model_path)
+    ],
     mismatches_only: Annotated[
         bool, typer.Option("--mismatches-only", help="List only tensors that differ; all are compared.")
     ] = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import _output as out
-from hub.cli._arguments import Filter, Json
+from hub.cli._arguments import Filter, Json, model_path
 from hub.errors import TargetExists, UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +22,14 @@ _HEAD = ("tensor", "encoding", "shape", "min", "max", "mean", "std", "zeros", "N
 
 
 def fingerprint(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A model; or, to hold B against, a fingerprint from -o.")],
-    b: Annotated[Path | None, typer.Argument(metavar="[B]", help="A model: is it what A is a fingerprint of?")] = None,
+    a: Annotated[
+        Path,
+        typer.Argument(metavar="A", help="A model; or, to hold B against, a fingerprint from -o.", parser=model_path),
+    ],
+    b: Annotated[
+        Path | None,
+        typer.Argument(metavar="[B]", help="A model: is it what A is a fingerprint of?", parser=model_path),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.json", help="Keep the fingerprint of A.")
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub import cli as out
-from hub.cli import Json, ModelPath
+from hub.cli import Json
 from hub.errors import UsageError
 from hub.signing.commands._arguments import Force, PassphraseFile
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def sign(
-    model: ModelPath,
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model file, or a folder; signed first, named later.")
+    ],
     key: Annotated[Path, typer.Option("--key", metavar="KEY", help="The private key (hub keygen).")],
     output: Annotated[
         Path | None,

@@ -12,7 +12,7 @@ from hub.interface import Locates
 from hub.locating import located
 from hub.pipeline import Silent
 from hub.plugins import registry
-from hub_registry import Store, push, remove
+from hub_registry import Store, push
 from hub_registry import located as named
 from hub_registry._names import address, parse
 
@@ -25,6 +25,8 @@ def test_every_command_that_reads_a_model(store: Store, models: Models, tmp_path
     assert hub("validate", "org/tiny:v1").code == 0
     assert hub("check", "org/tiny:production").out == hub("check", models.apr).out
     assert hub("diff", "org/tiny:v1", "org/tiny:production").code == 0
+    assert hub("rosetta", "diff-tensors", "org/tiny:v1", "org/tiny:production").code == 0
+    assert hub("rosetta", "fingerprint", "org/tiny:v1", "org/tiny:production").code == 0
     assert hub("convert", "org/tiny:v1", tmp_path / "out.apr").code == 0
     assert (tmp_path / "out.apr").read_bytes() == models.apr.read_bytes()
     assert hub("import", "org/tiny:v1", "-o", tmp_path / "in.apr").code == 0
@@ -178,11 +180,17 @@ def test_a_pull_that_the_policy_refuses_leaves_no_name(
 
 
 def test_what_lies_in_the_registry_is_not_signed_there(store: Store, models: Models, keys: Path) -> None:
-    put(store, "org/tiny:v1", models.apr)
+    signed = keys / "tiny.apr"
+    shutil.copyfile(models.apr, signed)
+    put(store, "org/tiny:v1", signed)
     ran = hub("sign", "org/tiny:v1", "--key", keys / "good.pem")
     assert ran.code == 2
-    assert "lies in the registry, where nothing is changed" in ran.err
-    remove(store, parse("org/tiny:v1"))
+    assert "org/tiny:v1: no such file or folder" in ran.err
+    assert hub("sign", signed, "--key", keys / "good.pem").code == 0
+    against = ("--against", f"{signed}.sig", "--key", keys / "good.pem.pub")
+    assert hub("verify", "org/tiny:v1", *against).code == 0
+    put(store, "org/tiny:v2", models.other)
+    assert hub("verify", "org/tiny:v2", *against).code == 1
     assert not list(store.views.rglob("*.sig"))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hub.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from hub.interface import Seal, Source, Use
+    from hub.interface import Source
     from hub_registry._fetch import Obtained, Wish
 
 
@@ -47,16 +47,3 @@ class _Registry:
 def hub_provides() -> Sequence[Source]:
     """The source."""
     return (_Registry(),)
-
-
-@hookimpl
-def hub_before_load(path: Path, use: Use) -> Seal | None:
-    """Refuse to sign what lies in the store: the signature would be in no manifest."""
-    if use == "sign":
-        from hub.errors import UsageError
-        from hub_registry._store import usual_root
-
-        if path.resolve().is_relative_to(usual_root().resolve()):
-            raise UsageError("lies in the registry, where nothing is changed", file=path,
-                             hint="sign the model where it came from, then hub registry add")  # fmt: skip
-    return None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli import model_path
 from hub.errors import UsageError
 from hub_runtime.commands import options as o
 from hub_runtime.commands import reporting as r
@@ -15,8 +16,8 @@ from hub_runtime.commands.compare import compared
 
 @o.takes
 def compare_inference(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A model of any format.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The model to hold against it.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="A model of any format.", parser=model_path)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The model to hold against it.", parser=model_path)],
     *,
     prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="A prompt (repeatable).")] = None,
     raw: o.Raw = False,
