@@ -97,12 +97,11 @@ PARTS = (
         Command(f"curl -s http://localhost:{PORT}/v1/models | jq -c '.data[].id'"),
         Command(f"curl -s http://localhost:{PORT}/v1/completions {JSON} -d '{BODY}' | jq '.choices[0].text, .usage'"),
     ), server=f"hub serve models/smollm2.apr --port {PORT}"),
-    Part("Showcase", "Five short answers, so that this page is made in minutes; the course asks for more.", each(
-        "hub showcase models/smollm2.{f} --iterations 5 --warmup 1 --max-tokens 16 "
-        "--output benchmarks/{f}-benchmark.json"
+    Part("Showcase", "Ten answers of each format.", each(
+        "hub showcase models/smollm2.{f} --iterations 10 --warmup 2 --output benchmarks/{f}-benchmark.json"
     )),
     Part("Profile", "Latencies, and where the time goes.", each(
-        "hub profile models/smollm2.{f} --prompt Hello --max-tokens 16 --iterations 3 "
+        "hub profile models/smollm2.{f} --prompt Hello --max-tokens 50 --iterations 10 "
         "--output benchmarks/{f}-profile.json", 8,
     )),
     Part("Trace", "One pass, layer by layer, and the token that comes next.", (
