@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def encrypt(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Any file, or a folder.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Any file, a folder, or a name.", parser=out.model_path)
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The encrypted file to write.")],
     recipient: Annotated[
         list[Path] | None,

@@ -32,6 +32,10 @@ def test_every_command_that_reads_a_model(store: Store, models: Models, tmp_path
     assert hub("import", "org/tiny:v1", "-o", tmp_path / "in.apr").code == 0
     assert hub("pull", "org/tiny:production", "-o", tmp_path / "back.apr").code == 0
     assert hub("registry", "add", "org/tiny:v2", "org/tiny:v1", models.other).code == 0
+    assert "tiny.apr" in hub("publish", "org/tiny:production", "org/tiny", "--dry-run", "--license", "mit").out
+    (tmp_path / "words").write_text("a passphrase")
+    encrypted = hub("encrypt", "org/tiny:production", "-o", tmp_path / "e", "--passphrase-file", tmp_path / "words")
+    assert encrypted.code == 0, encrypted
 
 
 def test_the_path_has_the_files_under_their_own_names(store: Store, models: Models) -> None:

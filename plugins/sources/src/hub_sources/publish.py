@@ -55,7 +55,9 @@ class Target:
 
 @takes
 def publish(
-    path: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with models, or one file.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder with models, one file, or a name.", parser=out.model_path)
+    ],
     repo: Annotated[str, typer.Argument(metavar="ORG/REPO", help="The repository; made when it is not there.")],
     words: Words,
     target: Target,
