@@ -115,14 +115,14 @@ def talked(system: str | None) -> Check:
 def listens(port: int) -> Check:
     """A server that was started in the background answers."""
 
-    @promise(f"within {PATIENCE:.0f} s `/health` of port {port} answers 200; it listens on all addresses")
+    @promise(f"within {PATIENCE:.0f} s it is ready; then `/health` of port {port} answers 200, on all addresses")
     def healthy(seen: Seen) -> None:
         last = time.monotonic() + PATIENCE
-        while not is_healthy(port):
-            assert time.monotonic() < last, (
-                (seen.scene.root / "notes").joinpath(f"{len(seen.scene.rans)}.err").read_text()
-            )
+        while '"ready"' not in (told := seen.log.read_text(encoding="utf-8")):  # this server, and no other
+            assert time.monotonic() < last, told
+            assert "hub: error:" not in told, told
             time.sleep(0.2)
+        assert is_healthy(port)
         assert is_healthy(port, "127.0.0.2")
 
     return healthy

@@ -132,14 +132,14 @@ def smaller(small: str, large: str) -> Check:
     return ordered
 
 
-@promise("the ten stages of 1.4, in order; none fails; the verdict is PASS")
+@promise("the ten stages of 1.4, in order; all pass, but a checksum that the format does not have is SKIP")
 def ten_stages(seen: Seen) -> None:
     """`check` goes through what the course lists."""
     wanted = re.findall(r"^\d+\. (.+)$", below("**Validation Stages:**"), re.MULTILINE)
     found = re.findall(r"^ ?\d+\. +(\S.*?) +(PASS|SKIP|FAIL)\b", seen.out, re.MULTILINE)
     assert len(wanted) == len(found) == 10
     assert [w for w, (title, _) in zip(wanted, found, strict=True) if not w.startswith(title)] == []
-    assert "FAIL" not in {outcome for _, outcome in found}
+    assert {title for title, outcome in found if outcome != "PASS"} <= {"Checksum"}
     assert seen.out.splitlines()[-1].startswith("PASS: ")
 
 

@@ -18,13 +18,17 @@ LIMIT = 900  # seconds for one line; a bound, not a measure
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended: its exit code, what it said, and the folder that the shell is in after it."""
+    """How a command ended: its exit code, what it said, and the folder that the shell is in after it.
+
+    `log` is the file with what it says on standard error; one in the background goes on writing there.
+    """
 
     text: str
     code: int
     out: str
     err: str
     folder: Path
+    log: Path
 
 
 class Shell:
@@ -57,7 +61,12 @@ class Shell:
         self._send(f'echo "$? $PWD" >&{self._tell}\n')
         code, _, folder = self._answer(text).partition(" ")
         said, complained = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
-        return Ran(text, int(code), said, complained, Path(folder))
+        return Ran(text, int(code), said, complained, Path(folder), err)
+
+    @property
+    def group(self) -> int:
+        """The process group of the shell and of everything that it has started."""
+        return self._bash.pid
 
     def _send(self, line: str) -> None:
         assert self._bash.stdin is not None

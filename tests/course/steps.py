@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,6 +98,12 @@ def _configured(scene: Scene) -> None:
     text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
     (block,) = [b for b in re.split(r"\n\n(?=\S)|\n\n(?=    )", text) if b.startswith(f"    # {CONFIG}")]
     (scene.capstone / CONFIG).write_text(textwrap.dedent(block), encoding="utf-8")
+
+
+def _only_ours(scene: Scene) -> None:
+    """The next line kills whoever has to do with the port: it must be nobody but the server that the course started."""
+    found = subprocess.run(["lsof", "-t", "-i", f":{PORTS[0]}"], capture_output=True, text=True, check=True)
+    assert {os.getpgid(int(process)) for process in found.stdout.split()} == {scene.shell.group}
 
 
 SET = (succeeds,)
@@ -242,7 +250,7 @@ TROUBLE = (
         note="`input.safetensors` is a copy of the course's model",
     ),
     Step("lsof -i :8001", (succeeds, answers.names_the_server), needs=("lsof",)),
-    Step("kill -9 $(lsof -t -i :8001)", (succeeds, answers.is_gone(*PORTS)), needs=("lsof",)),
+    Step("kill -9 $(lsof -t -i :8001)", (succeeds, answers.is_gone(*PORTS)), _only_ours, needs=("lsof",)),
 )
 
 STEPS = ACQUISITION + CLI + SERVERS + BENCHMARKS + COMPARISON + SCENARIOS + TROUBLE
