@@ -223,6 +223,7 @@ class Terminal:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.usefixtures("llama")
 def test_ctrl_c_on_a_terminal_stops_the_answer_and_keeps_what_was_computed(
     make_tiny: Callable[..., Path], tmp_path: Path
 ) -> None:
