@@ -134,8 +134,7 @@ class Copier:
 
     def copy(self, path: Path, placements: Sequence[Placement]) -> None:
         """Write each tensor's bytes at its offset in `path`; the file grows to hold them."""
-        with room(path, placements) as fd:
-            out = Writeback(fd)
+        with room(path, placements) as fd, Writeback(fd) as out:
             rest = [(offset, tensor) for offset, tensor in placements if not self._carry(fd, out, offset, tensor)]
 
             def one(piece: _Piece) -> None:

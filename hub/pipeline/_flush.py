@@ -16,26 +16,45 @@ _WRITE = 2  # SYNC_FILE_RANGE_WRITE: begin, and do not wait
 class Writeback:
     """Has the kernel begin to write the open file `fd` to the disk whenever another 64 MiB of it have been written.
 
-    Copying, decoding and verifying keep processor and memory busy and the disk idle; this keeps the disk busy too. It
-    promises nothing, and an error is left to `sync`, which meets it again. Without sync_file_range(2), which is
-    Linux's, it does nothing.
+    Copying, decoding and verifying keep processor and memory busy and the disk idle; this keeps the disk busy too, from
+    a thread of its own, as the kernel makes whoever asks wait when the disk has much to do. It promises nothing, and an
+    error is left to `sync`, which meets it again. Without sync_file_range(2), which is Linux's, it does nothing. Use as
+    a context manager: what was begun goes on after the block.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._lock = threading.Lock()
+        self._due = threading.Semaphore(0)
         self._written = 0
+        self._over = False
+
+    def __enter__(self) -> Writeback:
+        begin = _sync_file_range()
+        if begin is not None:
+            threading.Thread(target=self._run, args=(begin, os.dup(self._fd)), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self._due.release()
 
     def add(self, nbytes: int) -> None:
         """`nbytes` more were written, in whatever place."""
         with self._lock:
             self._written += nbytes
-            due = self._written >= _STEP
-            if due:
-                self._written = 0
-        begin = _sync_file_range()
-        if due and begin is not None:
-            begin(self._fd, 0, 0, _WRITE)
+            if self._written < _STEP:
+                return
+            self._written = 0
+        self._due.release()
+
+    def _run(self, begin: Callable[[int, int, int, int], int], fd: int) -> None:
+        try:
+            while self._due.acquire() and not self._over:
+                begin(fd, 0, 0, _WRITE)
+            begin(fd, 0, 0, _WRITE)
+        finally:
+            os.close(fd)
 
 
 @cache
