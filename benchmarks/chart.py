@@ -53,7 +53,9 @@ def tabulate(document: dict[str, Any]) -> str:
         "without verification",
         "others: time, ratio to ours, ratio to ours without verification; memory",
     )
-    return f"{where}medians of {document['rounds']} rounds.\n\n{rows(head, lines)}"
+    runs = {len(line["samples"]) for result in document["results"] for line in result["contestants"].values()}
+    rounds = " to ".join(str(number) for number in sorted({min(runs), max(runs)}))
+    return f"{where}medians of {rounds} rounds.\n\n{rows(head, lines)}"
 
 
 def _line(result: dict[str, Any]) -> tuple[str, ...]:
