@@ -76,7 +76,7 @@ def _figures(line: dict[str, Any]) -> str:
 
 def main(source: str, target: str, *pages: str) -> None:
     """Read the figures, write the chart and the tables."""
-    mpl.rcParams["svg.hashsalt"] = "hub"  # the same figures give the same file
+    mpl.rcParams.update({"svg.hashsalt": "hub", "svg.fonttype": "none"})  # the same file for the same figures, and small
     document = json.loads(Path(source).read_text())
     for page in pages:
         fill(Path(page), "conversions", tabulate(document))

@@ -23,12 +23,12 @@ class LlamaBench:
 
     path: Path
 
-    def measure(self, model: Path, threads: int, *, prompt: int = 0, count: int = 0) -> float:
-        """Tokens per second of a prompt of `prompt` tokens, or of `count` generated ones, warmed up."""
+    def measure(self, model: Path, threads: int, *, prompt: int = 0, count: int = 0, depth: int = 0) -> float:
+        """Tokens per second of a prompt of `prompt` tokens, or of `count` behind `depth` others, warmed up."""
         libraries = Path(library().__file__).parent / "lib"
         command = (str(self.path), "-m", str(model), "-t", str(threads), "-ngl", "0", "-o", "json")
         done = subprocess.run(  # noqa: S603  # the program that the caller names
-            [*command, "-p", str(prompt), "-n", str(count), "-r", "1"],
+            [*command, "-p", str(prompt), "-n", str(count), "-d", str(depth), "-r", "1"],
             env={**os.environ, "LD_LIBRARY_PATH": str(libraries)}, check=True, capture_output=True,
         )  # fmt: skip
         (found,) = json.loads(done.stdout)

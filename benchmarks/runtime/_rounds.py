@@ -65,12 +65,16 @@ def measure(wanted: Wanted) -> tuple[Samples, Host]:
 
 def _ways(wanted: Wanted, loaded: Loaded, stack: ExitStack) -> list[tuple[int, Way]]:
     """What is measured, and every how many rounds."""
-    server = stack.enter_context(Ours(wanted.model, wanted.threads, "--parallel", str(CLIENTS), "--ctx", str(CTX)))
+    single, server = (
+        stack.enter_context(Ours(wanted.model, wanted.threads, "--parallel", str(slots), "--ctx", str(CTX)))
+        for slots in (1, CLIENTS)
+    )
     bare_one, bare_many = _bare(wanted, loaded.model, stack)
-    found: list[tuple[int, Way]] = [(1, lambda: _run(wanted, loaded)), (1, lambda: _one(server.url, wanted))]
+    found: list[tuple[int, Way]] = [(1, lambda: _run(wanted, loaded)), (1, lambda: _one(single.url, wanted))]
     if wanted.llama_bench is not None:
         program = LlamaBench(wanted.llama_bench)
-        found.insert(1, (1, lambda: _llama_bench(program, wanted)))  # between what is held against it
+        depth = len(loaded.model.vocab.tokenize(PROMPTS[0]))
+        found.insert(1, (1, lambda: _llama_bench(program, wanted, depth)))  # between what is held against it
         found.append((4, lambda: _llama_bench_prompt(program, wanted)))
     found += [(1, bare_one), (2, bare_many), (2, lambda: _many(server, wanted))]
     if wanted.llama_cpp_server is not None:
@@ -79,8 +83,9 @@ def _ways(wanted: Wanted, loaded: Loaded, stack: ExitStack) -> list[tuple[int, W
     return [*found, (2, _loads(wanted, stack)), (4, _tracing(wanted, loaded.model, stack))]
 
 
-def _llama_bench(program: LlamaBench, wanted: Wanted) -> Mapping[str, float]:
-    return {"llama-bench": program.measure(wanted.model, wanted.threads, count=wanted.tokens)}
+def _llama_bench(program: LlamaBench, wanted: Wanted, depth: int) -> Mapping[str, float]:
+    """As many tokens as an answer has, behind as many as the prompt has: attention costs with what is behind it."""
+    return {"llama-bench": program.measure(wanted.model, wanted.threads, count=wanted.tokens, depth=depth)}
 
 
 def _llama_bench_prompt(program: LlamaBench, wanted: Wanted) -> Mapping[str, float]:
