@@ -76,7 +76,8 @@ def _figures(line: dict[str, Any]) -> str:
 
 def main(source: str, target: str, *pages: str) -> None:
     """Read the figures, write the chart and the tables."""
-    mpl.rcParams.update({"svg.hashsalt": "hub", "svg.fonttype": "none"})  # the same file for the same figures, and small
+    mpl.rcParams["svg.hashsalt"] = "hub"  # the same figures give the same file
+    mpl.rcParams["svg.fonttype"] = "none"  # letters, not their outlines
     document = json.loads(Path(source).read_text())
     for page in pages:
         fill(Path(page), "conversions", tabulate(document))
