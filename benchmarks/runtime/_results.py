@@ -45,7 +45,6 @@ class Target:
 TARGETS = (
     Target("hub run", "llama-bench", 0.95),
     Target("hub serve, 1 client", "llama-bench", 0.95),
-    Target("hub run", "bare loop, batch 1", 0.95),
     Target("hub serve, 1 client", "bare loop, batch 1", 0.95),
     Target("hub serve, 1 client", "llama_cpp.server, 1 client", 1.0),
     Target("hub serve, 8 clients", "bare loop, batch 8", 0.9),

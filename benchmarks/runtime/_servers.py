@@ -95,10 +95,14 @@ class LlamaCppServer(Server):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Tokens per second of clients at once: `total` over all the time, `steady` behind the first token of the first."""
+    """Tokens per second of clients at once: `total` over all the time, `steady` behind the first token of the first.
+
+    `whole`: no answer ended before it had all its tokens.
+    """
 
     total: float
     steady: float
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,8 @@ async def _all(url: str, prompts: Sequence[str], count: int) -> Rates:
         ended = time.perf_counter()
     first = answers[0]
     steady = (first.tokens - 1) / (first.times[-1] - first.times[0])
-    return Rates(sum(answer.tokens for answer in answers) / (ended - started), steady)
+    tokens = [answer.tokens for answer in answers]
+    return Rates(sum(tokens) / (ended - started), steady, min(tokens) == count)
 
 
 def clients(url: str, prompts: Sequence[str], count: int) -> Rates:

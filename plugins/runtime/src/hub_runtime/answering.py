@@ -61,13 +61,17 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Where it was computed: `gpu_layers` -1 is all of them; `ctx` positions for each prompt."""
+    """Where it was computed.
+
+    `gpu_layers` -1 is all of them; `ctx` positions for each prompt; `mmap` whether the weights stayed in the file.
+    """
 
     llama_cpp_python: str
     threads: int
     ctx: int
     sequences: int
     gpu_layers: int
+    mmap: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +201,6 @@ def _timing(loaded: Loaded, generations: Sequence[Generation], seconds: float) -
 
 
 def _setup(context: Context) -> Setup:
-    return Setup(version("llama-cpp-python"), context.threads, context.ctx, context.sequences, context.model.gpu_layers)
+    model = context.model
+    shape = (context.threads, context.ctx, context.sequences, model.gpu_layers)
+    return Setup(version("llama-cpp-python"), *shape, model.mmap)

@@ -12,12 +12,15 @@ from hub.opening import loading
 from hub.pipeline import Progress
 from hub.plugins import registry
 from hub_runtime.bridge import Way, as_gguf
-from hub_runtime.engine import Adapter, LoadedModel, load
+from hub_runtime.engine import Adapter, LoadedModel, available_memory, huge_pages, layers_on_gpu, load
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which model to load and how; see `hub_runtime.bridge.as_gguf` and `hub_runtime.engine.load`."""
+    """Which model to load and how; see `hub_runtime.bridge.as_gguf` and `hub_runtime.engine.load`.
+
+    `mmap` None copies the weights into memory where that pays and there is room (`worth_copying`).
+    """
 
     path: Path
     gpu_layers: int | None = None
@@ -25,6 +28,7 @@ class Wanted:
     bridge: Way = "cache"
     assume: Sequence[str] = ()
     pre: str | None = None
+    mmap: bool | None = True
 
 
 def layers(gpu: bool | None, count: int | None) -> int | None:
@@ -67,10 +71,22 @@ def load_any(wanted: Wanted, progress: Progress | None = None) -> Loaded:
             with as_gguf(
                 wanted.path, way=wanted.bridge, assume=wanted.assume, pre=wanted.pre, progress=progress
             ) as gguf:  # the mapping outlives the file's name
-                model = load(gguf.path, gpu_layers=wanted.gpu_layers, lora=wanted.lora, source=wanted.path)
+                mmap = not worth_copying(gguf.path, wanted.gpu_layers) if wanted.mmap is None else wanted.mmap
+                model = load(gguf.path, gpu_layers=wanted.gpu_layers, mmap=mmap, lora=wanted.lora, source=wanted.path)
                 failed.callback(model.close)
         failed.pop_all()
     return Loaded(model, gguf.format, gguf.made, gguf.seconds)
+
+
+def worth_copying(gguf: Path, gpu_layers: int | None) -> bool:
+    """Whether the weights of `gguf` are better copied to memory.
+
+    They are when the CPU reads them, when there are huge pages, and when they take at most a quarter of what is free.
+    """
+    if not huge_pages() or layers_on_gpu(gpu_layers) != 0:
+        return False
+    room = available_memory()
+    return room is not None and 4 * registry().named("gguf").read(gguf).nbytes <= room
 
 
 def _refuse_damaged_adapter(path: Path) -> None:

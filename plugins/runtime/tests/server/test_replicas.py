@@ -66,6 +66,7 @@ def test_requests_go_round_and_through(fleet: Any, connect: Callable[..., Any]) 
     lines = [line.rsplit(" ", 1) for line in httpx.get(f"{fleet.url}/metrics").text.splitlines()]
     counts = {name: float(value) for name, value in lines if name.startswith("hub_generated_tokens_total{")}
     assert len(counts) == 2
+    assert [line["mmap"] for line in list(fleet.lines) if line["event"] == "model_ready"][:2] == [True, True]
     assert min(counts.values()) >= 16  # of five requests each had two or more
     refused = httpx.post(f"{fleet.url}/v1/completions", json={"prompt": "x", "n": 0}, headers={"X-Request-Id": "r-1"})
     assert refused.status_code == 400

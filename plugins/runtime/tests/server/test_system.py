@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from hub_runtime.engine import huge_pages
+
 openai: Any = pytest.importorskip("openai", reason="OpenAI's client is not installed")
 
 
@@ -68,6 +70,7 @@ def test_a_request_keeps_its_id_in_answer_and_log(server: Any) -> None:
 def test_the_log_tells_what_was_loaded(server: Any, tiny: Path) -> None:
     line = server.wait_for("model_ready")
     assert (line["model"], line["layers"], line["embedding"], line["context"]) == ("tiny", 2, 32, 512)
+    assert line["mmap"] is not huge_pages()
     assert server.wait_for("model_loading")["path"] == str(tiny)
     assert server.other == []
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from hub_runtime.loading import Loaded, Wanted
 
 __all__ = [
-    "Assume", "Bridge", "Compute", "Ctx", "Gpu", "GpuLayers", "Json", "Lora", "MaxTokens", "ModelPath", "Placed", "Pre",
-    "Prompt", "Quiet", "Raw", "Sampling", "Stop", "System", "Threads", "Weights", "loading", "read_text",
-    "takes", "tell",
+    "Assume", "Bridge", "Compute", "Ctx", "Gpu", "GpuLayers", "Json", "Lora", "MaxTokens", "Mmap", "ModelPath",
+    "Placed", "Pre", "Prompt", "Quiet", "Raw", "Sampling", "Stop", "System", "Threads", "Weights", "loading",
+    "read_text", "takes", "tell",
 ]  # fmt: skip
 
 Threads: TypeAlias = Annotated[
@@ -58,6 +58,13 @@ GpuLayers: TypeAlias = Annotated[
         help="How many layers to put on the GPU.",
     ),
 ]  # fmt: skip
+Mmap: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--mmap/--no-mmap",
+        help="Weights stay in the file, or are copied to memory in huge pages: slower to start, faster to compute.",
+    ),
+]
 Lora: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="FILE[=SCALE]", help="Apply a LoRA adapter in GGUF (repeatable).")
 ]
@@ -132,6 +139,7 @@ class Placed:
 
     gpu: Gpu = None
     gpu_layers: GpuLayers = None
+    mmap: Mmap = None
     bridge: Bridge = "cache"
     assume: Assume = None
     pre: Pre = None
@@ -144,7 +152,7 @@ class Placed:
             raise UsageError(f"--bridge is cache or memory, not {self.bridge!r}")
         way: Way = "memory" if self.bridge == "memory" else "cache"
         count = layers(self.gpu, self.gpu_layers)
-        return Wanted(model, count, self._adapters(), way, self.assume or (), self.pre)
+        return Wanted(model, count, self._adapters(), way, self.assume or (), self.pre, self.mmap is not False)
 
     def _adapters(self) -> Sequence[Adapter]:
         return ()

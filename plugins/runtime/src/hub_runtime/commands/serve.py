@@ -34,6 +34,7 @@ def serve(
     ] = None,
     gpu: o.Gpu = None,
     gpu_layers: o.GpuLayers = None,
+    mmap: o.Mmap = None,
     lora: o.Lora = None,
     bridge: Annotated[
         str | None, typer.Option(metavar="cache|memory", help="Where the GGUF made of another format goes; cache.")

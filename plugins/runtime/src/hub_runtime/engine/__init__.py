@@ -12,6 +12,7 @@ context (continuous batching) and `Generation` is one answer with its text, fini
 
 from hub_runtime.engine._context import POOLINGS, Batch, Context, NodeCallback
 from hub_runtime.engine._devices import ALL_LAYERS, Device, default_threads, devices
+from hub_runtime.engine._devices import gpu_layers as layers_on_gpu
 from hub_runtime.engine._embed import embed
 from hub_runtime.engine._generation import (
     Alternative,
@@ -23,6 +24,7 @@ from hub_runtime.engine._generation import (
     Token,
 )
 from hub_runtime.engine._library import LOG, Log, library
+from hub_runtime.engine._memory import available_memory, huge_pages, use_huge_pages
 from hub_runtime.engine._model import Adapter, LoadedModel, load
 from hub_runtime.engine._sampler import Sampler, log_probabilities
 from hub_runtime.engine._schema import gbnf_of_schema
@@ -57,6 +59,7 @@ __all__ = [
     "TextStream",
     "Token",
     "Vocab",
+    "available_memory",
     "best",
     "default_threads",
     "devices",
@@ -65,8 +68,11 @@ __all__ = [
     "generate",
     "generate_all",
     "heard_afterwards",
+    "huge_pages",
+    "layers_on_gpu",
     "library",
     "load",
     "log_probabilities",
     "overlap",
+    "use_huge_pages",
 ]

@@ -17,6 +17,7 @@ from hub_runtime.engine._context import Context, NodeCallback
 from hub_runtime.engine._devices import gpu_layers as layers_on_gpu
 from hub_runtime.engine._inside import opened_at
 from hub_runtime.engine._library import LOG, ONE_AT_A_TIME, library
+from hub_runtime.engine._memory import use_huge_pages
 from hub_runtime.engine._signals import heard_afterwards
 from hub_runtime.engine._template import ChatTemplate
 from hub_runtime.engine._vocab import Vocab
@@ -43,14 +44,16 @@ class LoadedModel:
     """Weights and vocabulary of one model; contexts made of it compute. Close it after its contexts.
 
     `path` is the model's as the user knows it, which is not the GGUF's when that was made of it. `load_seconds` is what
-    loading took; `gpu_layers` the layers on the GPU (-1: all).
+    loading took; `gpu_layers` the layers on the GPU (-1: all); `mmap` whether the weights stayed in the file.
     """
 
-    def __init__(self, path: Path, handle: int, gpu_layers: int, load_seconds: float, free: ExitStack) -> None:
+    def __init__(
+        self, path: Path, handle: int, gpu_layers: int, mmap: bool, load_seconds: float, free: ExitStack
+    ) -> None:
         self._c: Any = library()
         self._free = free
         self.path, self.handle = path, handle
-        self.gpu_layers, self.load_seconds = gpu_layers, load_seconds
+        self.gpu_layers, self.mmap, self.load_seconds = gpu_layers, mmap, load_seconds
         self.vocab = Vocab(self._c.llama_model_get_vocab(handle))
         self.adapters: list[tuple[Any, float]] = []
 
@@ -174,27 +177,36 @@ def _string(get: Any, handle: int, index: int) -> str:
 
 
 def load(
-    path: Path | str, *, gpu_layers: int | None = None, lora: Sequence[Adapter] = (), source: Path | None = None
+    path: Path | str,
+    *,
+    gpu_layers: int | None = None,
+    mmap: bool = True,
+    lora: Sequence[Adapter] = (),
+    source: Path | None = None,
 ) -> LoadedModel:
-    """Load the GGUF file at `path` (the first part of a split one, or a file that embeds one), memory-mapped.
+    """Load the GGUF file at `path` (the first part of a split one, or a file that embeds one).
 
     `gpu_layers`: None puts all layers on the GPU when there is one, 0 none, -1 all; asking for some where there is no
-    GPU is a `UsageError`. `lora` are adapters that every context applies. `source` is what the GGUF was made of.
+    GPU is a `UsageError`. With `mmap` the weights are mapped from the file; without, they are copied into memory of the
+    process's own, in huge pages where there are some. `lora` are adapters that every context applies. `source` is what
+    the GGUF was made of.
     llama.cpp aborts the process on some damaged files: pass only what hub's own reader accepted
     (`hub_runtime.bridge.as_gguf`). `UnsupportedFile` when llama.cpp refuses the model. Threads that load at the same
     time wait for each other.
     """
     with ONE_AT_A_TIME:
-        return _load(Path(path), gpu_layers, lora, source or Path(path))
+        return _load(Path(path), gpu_layers, mmap, lora, source or Path(path))
 
 
-def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter], source: Path) -> LoadedModel:
+def _load(path: Path, gpu_layers: int | None, mmap: bool, lora: Sequence[Adapter], source: Path) -> LoadedModel:
     c = library()
     layers = layers_on_gpu(gpu_layers)
     params = c.llama_model_default_params()
     params.n_gpu_layers = layers
     if layers == 0:
         params.devices = ctypes.cast(_NO_DEVICES, ctypes.c_void_p)
+    if not mmap:
+        params.load_mode = c.LLAMA_LOAD_MODE_NONE
     LOG.lines.clear()
     started = time.perf_counter()
     with ExitStack() as stack:
@@ -204,7 +216,9 @@ def _load(path: Path, gpu_layers: int | None, lora: Sequence[Adapter], source: P
                 stack.callback(c.llama_model_free, handle)
         if not handle:
             raise UnsupportedFile(f"llama.cpp does not load it: {LOG.reasons()}", file=source)
-        model = LoadedModel(source, handle, layers, time.perf_counter() - started, stack)
+        if not mmap:
+            use_huge_pages()
+        model = LoadedModel(source, handle, layers, mmap, time.perf_counter() - started, stack)
         model.adapters = [(_adapter(model, adapter), adapter.scale) for adapter in lora]
         model._free = stack.pop_all()
     return model

@@ -68,8 +68,8 @@ class Stored:
 class LoadedFrom:
     """The model and how it came into memory; `bridge_ms` is reading, checking and perhaps converting the file.
 
-    `converted`: it was converted to GGUF now, not found in the cache. `description` and `weight_bytes` are of what
-    llama.cpp runs, `stored` of the file.
+    `mmap`: the weights stayed in the file. `converted`: it was converted to GGUF now, not found in the cache.
+    `description` and `weight_bytes` are of what llama.cpp runs, `stored` of the file.
     """
 
     path: str
@@ -77,6 +77,7 @@ class LoadedFrom:
     description: str
     parameters: int
     weight_bytes: int
+    mmap: bool
     converted: bool
     bridge_ms: float
     load_ms: float
@@ -88,7 +89,7 @@ class LoadedFrom:
         m = loaded.model
         sizes = (m.description, m.n_params, m.nbytes)
         times = (1000 * loaded.bridge_seconds, 1000 * m.load_seconds)
-        return cls(str(path), loaded.format, *sizes, loaded.converted, *times, Stored.at(path))
+        return cls(str(path), loaded.format, *sizes, m.mmap, loaded.converted, *times, Stored.at(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,9 @@ class Config(BaseModel):
 
     `models` are paths, "NAME=PATH" or tables of both. `ctx` are the positions of one request (None: the model's own, at
     most 4096); `parallel` requests are answered at once and `queue` more wait. `gpu_layers` -1 is all of them.
-    `pooling` makes a generating model give embeddings too. `lora` ("FILE[=SCALE]"), `assume` and `pre` are as for `hub
-    run`, and for a single model. `traces` is an OTLP/HTTP address. `drain_timeout` in seconds.
+    `mmap` None copies the weights to memory where there is room, and for a single replica. `pooling` makes a generating
+    model give embeddings too. `lora` ("FILE[=SCALE]"), `assume` and `pre` are as for `hub run`, and for a single model.
+    `traces` is an OTLP/HTTP address. `drain_timeout` in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda n: n.replace("_", "-"))
@@ -66,6 +67,7 @@ class Config(BaseModel):
     queue: int = Field(default=64, ge=0, le=1_000_000)
     gpu: bool | None = None
     gpu_layers: int | None = Field(default=None, ge=-1)
+    mmap: bool | None = None
     lora: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     bridge: Literal["cache", "memory"] = "cache"
     assume: tuple[str, ...] = ()
@@ -87,7 +89,7 @@ class Config(BaseModel):
     def wanted(self, model: Path) -> Wanted:
         """What to load for `model`."""
         adapters = [Adapter.parse(text) for text in self.lora]
-        return Wanted(model, layers(self.gpu, self.gpu_layers), adapters, self.bridge, self.assume, self.pre)
+        return Wanted(model, layers(self.gpu, self.gpu_layers), adapters, self.bridge, self.assume, self.pre, self.mmap)
 
     @property
     def names(self) -> list[str]:

@@ -181,7 +181,7 @@ class Engine:
             "model_ready", model=self.name, format=loaded.format, description=model.description,
             parameters=model.n_params, bytes=model.nbytes, layers=model.n_layer, embedding=model.n_embd,
             vocabulary=model.vocab.size, context=self.ctx, parallel=self.config.parallel,
-            load_seconds=round(model.load_seconds, 3), bridge_seconds=round(loaded.bridge_seconds, 3),
+            mmap=model.mmap, load_seconds=round(model.load_seconds, 3), bridge_seconds=round(loaded.bridge_seconds, 3),
         )  # fmt: skip
 
     def _embedder(self) -> Context:

@@ -104,7 +104,8 @@ class Fleet:
     def __init__(self, config: Config, folder: Path, metrics: Metrics) -> None:
         restarts = Counter("hub_replica_restarts", "Replicas started again", registry=metrics.registry)
         threads = config.threads or max(1, default_threads() // config.replicas)
-        own = config.model_copy(update={"replicas": 1, "api_key_file": None, "threads": threads})
+        mmap = config.mmap is not False  # what is mapped they share
+        own = config.model_copy(update={"replicas": 1, "mmap": mmap, "api_key_file": None, "threads": threads})
         self.replicas = [Replica(number, own, folder, restarts) for number in range(config.replicas)]
         self._next = 0
 

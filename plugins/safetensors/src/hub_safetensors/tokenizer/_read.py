@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from hub.errors import DamagedFile, HubError
@@ -28,7 +30,7 @@ def read_files(files: Mapping[str, bytes], config: Mapping[str, Any], *, pre: st
     contradict their format, `UnsupportedFile` for a vocabulary larger than the model's.
     """
     try:
-        return _read(Folder(files, config), pre)
+        return _read_once(frozenset(files.items()), json.dumps(dict(config), sort_keys=True), pre)
     except HubError:
         raise
     except Exception as e:
@@ -36,6 +38,11 @@ def read_files(files: Mapping[str, bytes], config: Mapping[str, Any], *, pre: st
         # the package tokenizers raises plain Exception.
         message = f"the tokenizer's files are not of the shape they should be: {type(e).__name__}: {e}"
         raise DamagedFile(message, file="tokenizer.json") from e
+
+
+@lru_cache(maxsize=1)  # a writer looks at what it will have written, and the verification reads the same bytes again
+def _read_once(files: frozenset[tuple[str, bytes]], config: str, pre: str | None) -> Tokenizer | None:
+    return _read(Folder(dict(files), json.loads(config)), pre)
 
 
 def _read(folder: Folder, pre: str | None) -> Tokenizer | None:
