@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from hub.interface import Capabilities, Plan
 from hub.ir import Change, Model, Tensor
@@ -37,9 +38,9 @@ def verify(
     wanted = {name: tensor for name, tensor in source.tensors.items() if name in changes}
     progress.start("verify", sum(t.nbytes for t in wanted.values()))
     lock = threading.Lock()
+    documents: list[Difference] = []
 
-    def one(item: tuple[str, Tensor]) -> None:
-        name, tensor = item
+    def one(name: str, tensor: Tensor) -> None:
         back = _counterpart(name, result)
         seen = None if back is None else compare_tensors(tensor, back.named(name), budget.values)
         with lock:
@@ -47,14 +48,16 @@ def verify(
                 done.comparisons[name] = seen
         progress.advance(tensor.nbytes)
 
-    each(wanted.items(), one, budget.jobs)
+    works = [lambda: documents.extend(_documents(source, result, holds))]
+    works += [partial(one, *item) for item in wanted.items()]
+    each(works, lambda work: work(), budget.jobs)
     for name in wanted:
         _judge(name, done.comparisons.get(name), changes[name], done)
     if not done.values and any(t.size for t in wanted.values()):
         done.failures.append("nothing was compared")
     if not wanted:
         done.failures.append("nothing was compared: the plan carries no tensor of the source")
-    done.failures += [str(d) for d in _documents(source, result, holds)]
+    done.failures += [str(d) for d in documents]
     return done
 
 

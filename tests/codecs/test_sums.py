@@ -41,6 +41,17 @@ def test_figures_are_numpys(level: int, size: int, scale: float) -> None:
     assert seen is not None
     wanted = numpys(a, b)
     assert seen[:3] == wanted[:3]
+    assert seen == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("place", [0, 100, 4000])
+def test_what_float32_cannot_sum_up_is_summed_up_all_the_same(level: int, place: int) -> None:
+    a, b = np.zeros((2, 4099), np.float32)
+    a[place], b[place], b[place + 3] = -3e38, 3e38, 1e-42
+    seen = sums(a, b, level)
+    assert seen is not None
+    wanted = numpys(a, b)
+    assert wanted.most > float(np.finfo(np.float32).max)
     assert seen == pytest.approx(wanted, rel=1e-12)
 
 

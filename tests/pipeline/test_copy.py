@@ -133,7 +133,7 @@ def test_each_raises_what_the_items_raise() -> None:
 
 def test_memory_bounds_the_pieces() -> None:
     assert Budget(4, 1 << 20).values * 4 * 32 <= 1 << 20
-    assert Budget(1, 1 << 40).values == 1 << 18
+    assert Budget(1, 1 << 40).values == 1 << 19
 
 
 def test_a_budget_feeds_every_worker() -> None:
