@@ -25,7 +25,7 @@ _END = object()
 
 DEFAULT_MEMORY = 64 << 20
 _PIECE_VALUES = 1 << 19
-_WRITTEN = 1 << 20  # bytes of one write: for more Linux looks for huge pages, which takes longer than it saves
+_WRITTEN = 1 << 19  # bytes of one write: for 2 MiB Linux moves memory about to make a huge page, which takes long
 _CARRIED = 16 << 20  # bytes that the kernel copies between two looks at the clock
 _FEWEST_VALUES = 1 << 10
 _PER_VALUE = 32  # a value in flight: source blocks, decoded float32, scratch, result
