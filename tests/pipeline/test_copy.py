@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
 import resource
 import signal
@@ -58,7 +59,7 @@ def test_every_tensor_lands_at_its_offset(
     assert progress.total == 2 * plain.nbytes
 
 
-@pytest.mark.parametrize("start", [0, 1, 4097])
+@pytest.mark.parametrize("start", [0, 1, 64, 4097, 64 + mmap.PAGESIZE])  # the target is at 64: alike in pages, or not
 def test_bytes_that_only_move_are_the_same_on_any_file_system(tmp_path: Path, start: int) -> None:
     source = tmp_path / "source"
     data = np.random.default_rng(start).bytes(start + (40 << 20))
