@@ -210,8 +210,7 @@ def head(seconds: float) -> str:
 
 SmolLM2-135M-Instruct through what the course asks for: three formats, checked, run, chatted with, served, measured,
 reported. Written by `python scripts/transcript.py` on {datetime.now(UTC):%Y-%m-%d}, on {processor},
-{os.cpu_count()} cores that other programs used as well, in {seconds:.0f} s. What the commands printed stands here as
-they printed it.
+{os.cpu_count()} cores, in {seconds:.0f} s. What the commands printed stands here as they printed it.
 """
 
 
