@@ -26,6 +26,7 @@ from hub_runtime.measure import Host, Tracer
 
 CLIENTS = 8
 TOGETHER = 48  # tokens of each answer when there are many: longer ones often end by themselves
+ATTEMPTS = 20  # rounds until all answers have them
 CTX = 512  # positions of each sequence, for all contexts alike
 PROMPT_SIZE = 128  # tokens of the prompt that is traced
 
@@ -104,14 +105,14 @@ def _one(url: str, wanted: Wanted) -> Mapping[str, float]:
 
 
 def _many(server: Ours) -> Mapping[str, float]:
-    while True:  # where an answer ends early, fewer than eight are computed together from there on
+    for _ in range(ATTEMPTS):  # where an answer ends early, fewer than eight are computed together from there on
         before = server.metrics()
         rates = clients(server.url, fresh(CLIENTS), TOGETHER)
         after = server.metrics()
         if rates.whole:
-            break
-    decoding, busy = (after[name] - before[name] for name in ("hub_engine_decode_seconds_total", _BUSY))
-    return {"hub serve, 8 clients": rates.total, "share in llama_decode": decoding / busy}
+            decoding, busy = (after[name] - before[name] for name in ("hub_engine_decode_seconds_total", _BUSY))
+            return {"hub serve, 8 clients": rates.total, "share in llama_decode": decoding / busy}
+    raise RuntimeError(f"in each of {ATTEMPTS} rounds some answer had fewer than {TOGETHER} tokens")
 
 
 _BUSY = "hub_engine_busy_seconds_total"

@@ -109,6 +109,11 @@ def using(name: str | None = None) -> Iterator[Used]:
         _chosen.reset(token)
 
 
+def asked() -> Sequence[Codec]:
+    """The codecs that may do the work, in the block of `using` that this context is in."""
+    return _current().codecs
+
+
 def in_use() -> Used:
     """What was done so far, in the block of `using` that this context is in."""
     return _current().used

@@ -16,8 +16,8 @@ ENCODABLE: tuple[str, ...] = tuple(name for name in ENCODINGS if name in referen
 
 
 def encodable() -> tuple[str, ...]:
-    """Names of the encodings that some codec can write, those included that need an importance matrix."""
-    theirs = {name for codec in _choice.available() for name in codec.encodes | codec.weighs}
+    """Names of the encodings that the codecs in use can write, those included that need an importance matrix."""
+    theirs = {name for codec in _choice.asked() for name in codec.encodes | codec.weighs}
     return tuple(name for name in ENCODINGS if name in theirs)
 
 

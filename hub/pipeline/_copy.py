@@ -25,7 +25,7 @@ _END = object()
 
 DEFAULT_MEMORY = 64 << 20
 _PIECE_VALUES = 1 << 19
-_WRITTEN = 1 << 19  # bytes of one write: for 2 MiB Linux moves memory about to make a huge page, which takes long
+_WRITTEN = 1 << 19  # bytes of one write: in writes of 2 MiB the same file took Linux several times as long
 _CARRIED = 16 << 20  # bytes that the kernel copies between two looks at the clock
 _FEWEST_VALUES = 1 << 10
 _PER_VALUE = 32  # a value in flight: source blocks, decoded float32, scratch, result
@@ -60,7 +60,7 @@ class Budget:
 
     @property
     def values(self) -> int:
-        """Values of one piece of work: as many as fit the memory, no more than the cache likes."""
+        """Values of one piece of work: as many as fit the memory, up to where more no longer make it faster."""
         return max(_FEWEST_VALUES, min(_PIECE_VALUES, self.memory // (self.jobs * _PER_VALUE)))
 
 
@@ -167,8 +167,8 @@ class Copier:
     def _carry(self, fd: int, out: Writeback, offset: int, tensor: Tensor) -> bool:
         """True when the kernel has copied the tensor, which only moves, to byte `offset` of `fd`.
 
-        Only where it lies alike in its pages here and there, so that whole pages are copied, or shared; else going
-        through user space takes half the time. By one thread: a file system lets one at a time write to a file.
+        Only where it lies alike in its pages here and there, so that whole pages are copied, or shared; elsewhere
+        going through user space is faster. By one thread: a file system lets one at a time write to a file.
         """
         rows = tensor.rows
         if not isinstance(rows, FileRows) or (rows.offset - offset) % mmap.PAGESIZE:

@@ -192,7 +192,7 @@ def test_two_stored_tensors_are_compared_as_their_values_are(codec: Compiled, na
     wanted = sums(a, b)
     assert wanted is not None
     assert seen[:3] == wanted[:3]
-    assert seen == pytest.approx(wanted, rel=1e-6)
+    assert seen == pytest.approx(wanted, rel=1e-12)
 
 
 @pytest.mark.parametrize("bit", [0, 9, 15])

@@ -58,7 +58,7 @@ def test_a_short_last_block_is_filled_with_zeros() -> None:
     assert decode(ENCODINGS["Q8_0"], raw, 40).shape == (3, 40)
 
 
-@pytest.mark.parametrize("name", ["Q8_K", "C64"])
+@pytest.mark.parametrize("name", ["Q8_K", "IQ2_XXS", "IQ3_S", "NVFP4", "C64"])
 def test_what_cannot_be_encoded_names_what_can(name: str) -> None:
     assert not can_encode(ENCODINGS[name])
     with pytest.raises(UsageError, match=f"{name} cannot be encoded; choose one of .*Q8_0") as caught:

@@ -41,7 +41,14 @@ def test_figures_are_numpys(level: int, size: int, scale: float) -> None:
     assert seen is not None
     wanted = numpys(a, b)
     assert seen[:3] == wanted[:3]
-    assert seen == pytest.approx(wanted, rel=1e-6)
+    assert seen == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 1e-9, 1e-4, 0.5, 3.0, 1e6])
+def test_a_scaled_copy_keeps_every_digit(level: int, factor: float) -> None:
+    a = np.random.default_rng(3).normal(size=4099).astype(np.float32)
+    b = a * np.float32(factor)
+    assert sums(a, b, level) == pytest.approx(numpys(a, b), rel=1e-12)
 
 
 @pytest.mark.parametrize("place", [0, 100, 4000])

@@ -134,7 +134,7 @@ def test_logits_and_greedy_tokens_are_those_of_llama_cpp_on_the_source(
     """llama.cpp rounds activations to 8 bits where weights are Q4_1, so close is all that can be asked here."""
     ids = _prompt(tokenizer)
     ours, theirs = _folder_logits(folder_model, ids), _llama_logits(source, ids)
-    assert _cosines(ours, theirs).min() > 0.98  # 0.986 at one position with the kernels for AVX2
+    assert _cosines(ours, theirs).min() > 0.99
     assert _cosines(ours, theirs).mean() > 0.999
     assert _greedy(lambda t: _folder_logits(folder_model, t), ids) == _greedy(lambda t: _llama_logits(source, t), ids)
 

@@ -138,7 +138,8 @@ def files_read(path: Path) -> list[Path]:
 def _tokenizer(files: Mapping[str, bytes], config: Config, own: Own) -> Tokenizer | None:
     from hub_safetensors.tokenizer import read_files, restore  # heavy, and often not needed
 
-    found = read_files({name: data for name, data in files.items() if name != OWN}, config)
+    theirs = {name: data for name, data in files.items() if name != OWN}  # ours is made after the tokenizer's are read
+    found = read_files(theirs, config)
     left = own.part("tokenizer").get("left")
     return restore(found, left) if found and left else found
 

@@ -26,9 +26,10 @@ def huge_pages() -> bool:
 
 
 def use_huge_pages() -> int:
-    """Move the process's own memory into huge pages where it fills them; bytes of the places that are such now.
+    """Move the process's own memory into huge pages; bytes of the places that are such now.
 
-    For what stays: it copies memory that is not in them yet. 0 where the kernel has none, or not the call.
+    For what stays: it copies memory that is not in them yet, and a place of which a part is used becomes a whole page.
+    0 where the kernel has none, or not the call.
     """
     if not huge_pages():
         return 0
