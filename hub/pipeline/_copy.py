@@ -18,6 +18,7 @@ import numpy as np
 from hub.errors import UsageError
 from hub.interface import Placement
 from hub.ir import Bytes, File, FileRows, Rows, Tensor
+from hub.pipeline._allocate import allocate
 from hub.pipeline._flush import Writeback
 
 T = TypeVar("T")
@@ -197,8 +198,7 @@ def room(path: Path, placements: Sequence[Placement]) -> Iterator[int]:
     end = max((offset + tensor.nbytes for offset, tensor in placements), default=0)
     fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        if os.fstat(fd).st_size < end:
-            os.ftruncate(fd, end)
+        allocate(fd, end)
         yield fd
     finally:
         os.close(fd)
