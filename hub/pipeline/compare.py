@@ -25,9 +25,9 @@ Values = NDArray[Any]
 class Comparison:
     """How tensor b compares with tensor a.
 
-    `max_abs` and `rmse` are of b - a over values finite in both; `cosine` of the two as vectors. `new_nan`, `new_inf`:
-    values that are NaN or infinite in b only; `lost`: NaN or infinite in a only. `first` is the flat index of the first
-    value that differs, with both values. `first_row` is the first row whose bytes differ where the encodings agree.
+    `max_abs` and `rmse` are of b - a over values finite in both, `cosine` of the two as vectors; they are right to six
+    digits, and whether values differ is told to the last bit. `new_nan`, `new_inf`: values that are NaN or infinite in
+    b only; `lost`: NaN or infinite in a only. `first` is the flat index of the first value that differs, with both.
     """
 
     name: str
@@ -136,7 +136,7 @@ class _Sums:
     @property
     def cosine(self) -> float:
         norm = sqrt(self.aa) * sqrt(self.bb)
-        return self.ab / norm if norm else float(self.aa == self.bb)
+        return max(-1.0, min(1.0, self.ab / norm)) if norm else float(self.aa == self.bb)
 
 
 def _dot(a: Values, b: Values) -> float:

@@ -189,7 +189,7 @@ def test_two_stored_tensors_are_compared_as_their_values_are(codec: Compiled, na
     a, b = (reference.decode(k, s, columns).reshape(-1).astype(np.float32) for k, s in zip(kinds, stored, strict=True))
     seen = codec.compare(kinds[0], kinds[1], stored[0], stored[1], values.size)
     assert seen is not None
-    wanted = sums(a, b)
+    wanted = sums(a, b, codec.level)
     assert wanted is not None
     assert seen[:3] == wanted[:3]
     assert seen == pytest.approx(wanted, rel=1e-12)

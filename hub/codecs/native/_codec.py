@@ -44,7 +44,7 @@ class Compiled:
             look.restype, look.argtypes = _POINTER, [ctypes.c_char_p, ctypes.c_int]
             found[what] = {name: prototype(look(name.encode(), level)) for name in self.decodes}
         self._decoders, self._encoders = found["decoder"], found["encoder"]
-        self._level = level
+        self.level = level
         self._recode = lib.hub_recode
         self._recode.restype = _SIZE
         self._recode.argtypes = [_POINTER, _POINTER, _POINTER, _POINTER, *[_SIZE] * 5]
@@ -96,7 +96,7 @@ class Compiled:
 
         Encodings are those that this codec decodes, and F32. None where a block must be left to the reference.
         """
-        return stored_sums(self._side(a, x), self._side(b, y), n, self._level)
+        return stored_sums(self._side(a, x), self._side(b, y), n, self.level)
 
     def _side(self, encoding: Encoding, data: Bytes) -> Side:
         kernel = self._decoders.get(encoding.name)

@@ -16,7 +16,8 @@ from hub.codecs.native._library import loaded
 class Sums(NamedTuple):
     """Of two runs a and b: values whose bits differ, the first of them (-1 for none), the largest |b - a|, sums.
 
-    The sums are of (b - a)^2, a^2, b^2 and a * b, in float64.
+    The sums are of (b - a)^2, a^2, b^2 and a * b. They are right to six digits, a * b to six digits of |a| |b|, as is
+    the angle between a and b; the largest |b - a| is as float32 rounds it.
     """
 
     different: int
