@@ -7,7 +7,7 @@ Everything may be called from many threads at once.
 from hub.codecs._choice import ORDER, Used, available, in_use, using
 from hub.codecs._reference import reference
 from hub.codecs._registry import ENCODABLE, can_decode, can_encode, decode, encodable, encode, transcode
-from hub.codecs._rows import Recoded, Shifted, recode, shift, span, sums, values
+from hub.codecs._rows import Recoded, Shifted, recode, same_bytes, shift, span, sums, sums_at_once, values
 
 __all__ = [
     "ENCODABLE",
@@ -24,9 +24,11 @@ __all__ = [
     "in_use",
     "recode",
     "reference",
+    "same_bytes",
     "shift",
     "span",
     "sums",
+    "sums_at_once",
     "transcode",
     "using",
     "values",

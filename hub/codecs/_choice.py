@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from hub.codecs._reference import reference
+from hub.codecs.native._stored import Place, Where
 from hub.codecs.native._sums import Sums
 from hub.errors import UsageError
 from hub.interface import Codec
@@ -155,42 +156,64 @@ def encoder(encoding: Encoding, values: np.ndarray[tuple[int, ...], np.dtype[np.
 
 @runtime_checkable
 class _Fused(Protocol):
-    """A codec that goes from one encoding to another at once."""
+    """A codec that decodes and goes on with the values at once, in memory or from file to file."""
+
+    name: str
 
     def recode(self, old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None: ...
 
+    def carry(self, old: Encoding, new: Encoding, source: Place, target: Place, n: int, most: int) -> bool: ...
 
-@runtime_checkable
-class _Compares(Protocol):
-    """A codec that holds two tensors against each other while it decodes them."""
-
-    def compare(self, a: Encoding, b: Encoding, x: Bytes, y: Bytes, n: int) -> Sums | None: ...
+    def compare(self, a: Encoding, b: Encoding, x: Where, y: Where, n: int, most: int) -> Sums | None: ...
 
 
-def compared(a: Encoding, b: Encoding, x: Bytes, y: Bytes, n: int) -> Sums | None:
-    """What `n` values have in common with others, where one codec decodes both and knows how; None elsewhere."""
+# What is to be done with values in an encoding: "decode" or "encode".
+_Half: TypeAlias = tuple[str, Encoding]
+
+
+def _first(*halves: _Half) -> _Fused | None:
+    """The codec that is asked first for each of these, where it is one and knows how; F32 needs none."""
     choice = _current()
-    blocks = [e for e in (a, b) if e.name != "F32"]
-    firsts = [next((c for c in choice.asked("decode", e.name) if e.name in c.decodes), None) for e in blocks]
-    if not firsts or not isinstance(firsts[0], _Compares) or firsts[0] is not firsts[-1]:
-        return None
-    done = firsts[0].compare(a, b, x, y, n)
-    if done is not None:
-        for encoding in blocks:
-            choice.used.note(firsts[0].name, "decode", encoding.name)
+    firsts: list[Codec | None] = []
+    for what, encoding in halves:
+        if encoding.name != "F32":
+            able = (c for c in choice.asked(what, encoding.name) if encoding.name in getattr(c, f"{what}s"))
+            firsts.append(next(able, None))
+    same = all(codec is firsts[0] for codec in firsts)
+    return firsts[0] if firsts and same and isinstance(firsts[0], _Fused) else None
+
+
+def _note(codec: _Fused, *halves: _Half) -> None:
+    for what, encoding in halves:
+        if encoding.name != "F32":
+            _current().used.note(codec.name, what, encoding.name)
+
+
+def compared(a: Encoding, b: Encoding, x: Where, y: Where, n: int, most: int) -> Sums | None:
+    """What `n` values have in common with others, where one codec decodes both and knows how; None elsewhere."""
+    halves: tuple[_Half, _Half] = (("decode", a), ("decode", b))
+    codec = _first(*halves)
+    done = None if codec is None else codec.compare(a, b, x, y, n, most)
+    if codec is not None and done is not None:
+        _note(codec, *halves)
     return done
 
 
 def fused(old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None:
     """Stored rows in another encoding at once, where one codec does both halves and knows how; None elsewhere."""
-    choice = _current()
-    first = next((c for c in choice.asked("decode", old.name) if old.name in c.decodes), None)
-    if not isinstance(first, _Fused) or old.name == "F32":
-        return None
-    if first is not next((c for c in choice.asked("encode", new.name) if new.name in c.encodes), None):
-        return None
-    done = first.recode(old, new, raw)
-    if done is not None:
-        choice.used.note(first.name, "decode", old.name)
-        choice.used.note(first.name, "encode", new.name)
+    halves: tuple[_Half, _Half] = (("decode", old), ("encode", new))
+    codec = None if "F32" in (old.name, new.name) else _first(*halves)
+    done = None if codec is None else codec.recode(old, new, raw)
+    if codec is not None and done is not None:
+        _note(codec, *halves)
+    return done
+
+
+def carried(old: Encoding, new: Encoding, source: Place, target: Place, n: int, most: int) -> bool:
+    """True when one codec has read `n` values at `source` and written them at `target` in another encoding."""
+    halves: tuple[_Half, _Half] = (("decode", old), ("encode", new))
+    codec = _first(*halves)
+    done = codec is not None and codec.carry(old, new, source, target, n, most)
+    if codec is not None and done:
+        _note(codec, *halves)
     return done

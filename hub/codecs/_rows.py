@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 
 from hub.codecs import _apr
-from hub.codecs._choice import compared
+from hub.codecs._choice import carried, compared
 from hub.codecs._kernel import Floats
 from hub.codecs._plain import Values
 from hub.codecs._registry import decode, encode, require_decoder, require_encoder, transcode
+from hub.codecs.native._stored import Place, alike
 from hub.codecs.native._sums import Sums
 from hub.errors import HubError
 from hub.ir import F32, Bytes, Change, Encoding, FileRows, Index, MemoryRows, Rows, Tensor, widens
@@ -46,7 +49,42 @@ def sums(a: Tensor, b: Tensor, start: int, stop: int) -> Sums | None:
     stored = [_stored(tensor, start, stop) for tensor in (a, b)]
     if stored[0] is None or stored[1] is None:
         return None
-    return compared(a.encoding, b.encoding, stored[0], stored[1], stop - start)
+    return compared(a.encoding, b.encoding, stored[0], stored[1], stop - start, stop - start)
+
+
+def sums_at_once(a: Tensor, b: Tensor, most: int) -> Sums | None:
+    """The same of all values of two tensors that lie in files, about `most` values of each held at a time.
+
+    None where they must be gone through in pieces (`sums`).
+    """
+    places = [_place(tensor) for tensor in (a, b)]
+    if places[0] is None or places[1] is None:
+        return None
+    return compared(a.encoding, b.encoding, places[0], places[1], a.size, most)
+
+
+def same_bytes(a: Tensor, b: Tensor, most: int) -> bool | None:
+    """Whether two tensors that lie in files hold the same bytes, about `most` of each held at a time.
+
+    None where they must be read by `Rows.read`.
+    """
+    if a.nbytes != b.nbytes or not _lies(a.rows) or not _lies(b.rows):
+        return None
+    return alike(Place(a.rows.file.fd, a.rows.offset), Place(b.rows.file.fd, b.rows.offset), a.nbytes, most)
+
+
+def _place(tensor: Tensor) -> Place | None:
+    """Where the whole tensor lies in a file, values in row-major order; None where it does not."""
+    inner = tensor.in_blocks()
+    columns = max(1, inner.columns)
+    if inner.encoding.flat or columns % inner.encoding.block or not _lies(inner.rows):
+        return None
+    return Place(inner.rows.file.fd, inner.rows.offset)
+
+
+def _lies(rows: Rows) -> TypeGuard[FileRows]:
+    """True for rows that are all there in a file, and can be read in any order."""
+    return isinstance(rows, FileRows) and rows.inside and hasattr(os, "pread")
 
 
 def _stored(tensor: Tensor, start: int, stop: int) -> Bytes | None:
@@ -106,6 +144,15 @@ class Recoded(Rows):
         except HubError as error:
             error.tensor = error.tensor or self.base.name
             raise
+
+    def send(self, start: int, stop: int, fd: int, offset: int, values: int) -> bool:
+        base, columns = self.base, self.columns
+        if self.importance is not None or base.rows.n != self.n or not _lies(base.rows):
+            return False
+        if any(encoding.flat or columns % encoding.block for encoding in (base.encoding, self.encoding)):
+            return False
+        source = Place(base.rows.file.fd, base.rows.offset + start * base.rows.width)
+        return carried(base.encoding, self.encoding, source, Place(fd, offset), (stop - start) * columns, values)
 
     def _encoded(self, start: int, stop: int) -> Bytes:
         base = self.base

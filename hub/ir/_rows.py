@@ -48,6 +48,14 @@ class Rows(ABC):
     def fill(self, start: int, stop: int, out: Bytes) -> None:
         """Write rows `start` to `stop` into `out`, a contiguous uint8 array of shape [stop - start, width]."""
 
+    def send(self, start: int, stop: int, fd: int, offset: int, values: int) -> bool:
+        """True when rows `start` to `stop` have been written at byte `offset` of the open file `fd`.
+
+        About `values` values are held at a time. False where only `fill` gives the rows; what was written is of no use
+        then.
+        """
+        return False
+
     def read(self, start: int = 0, stop: int | None = None) -> Bytes:
         """Rows `start` to `stop` as a new uint8 array [rows, width]."""
         stop = self.n if stop is None else stop

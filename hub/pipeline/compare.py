@@ -80,6 +80,16 @@ class _Sums:
         if seen is None:
             self._add_values(codecs.span(a, start, stop), codecs.span(b, start, stop), start)
             return
+        self._take_stored(a, b, start, stop, seen)
+
+    def add_at_once(self, a: Tensor, b: Tensor, most: int) -> bool:
+        """True when all values of both, which lie in files, have been added, with about `most` of them held at once."""
+        seen = codecs.sums_at_once(a, b, most)
+        if seen is not None:
+            self._take_stored(a, b, 0, a.size, seen)
+        return seen is not None
+
+    def _take_stored(self, a: Tensor, b: Tensor, start: int, stop: int, seen: native.Sums) -> None:
         self._take(seen, stop - start)
         if seen.different and self.first is None:
             at = start + seen.first
@@ -160,9 +170,10 @@ def compare_tensors(a: Tensor, b: Tensor, piece: int = 1 << 18) -> Comparison:
     if not (codecs.can_decode(a.encoding) and codecs.can_decode(b.encoding)):
         return Comparison(a.name, "kind", 0, f"{a.encoding} and {b.encoding} cannot be compared by value")
     sums = _Sums()
-    step = max(1, piece // max(1, a.columns)) * a.columns if 0 < a.columns <= piece else piece  # whole rows
-    for start in range(0, a.size, step):
-        sums.add(a, b, start, min(a.size, start + step))
+    if not sums.add_at_once(a, b, piece):
+        step = max(1, piece // max(1, a.columns)) * a.columns if 0 < a.columns <= piece else piece  # whole rows
+        for start in range(0, a.size, step):
+            sums.add(a, b, start, min(a.size, start + step))
     if sums.different:
         for start, stop in sums.equal:
             x = codecs.span(a, start, stop)
@@ -199,6 +210,9 @@ def _bytes_equal(a: Tensor, b: Tensor, piece: int) -> bool:
     x, y = a.in_blocks(), b.in_blocks()
     if x.shape != y.shape:
         x, y = a, b
+    seen = codecs.same_bytes(x, y, piece)
+    if seen is not None:
+        return seen
     return all(_alike(x.rows.read(i, j), y.rows.read(i, j)) for i, j in x.pieces(piece))
 
 

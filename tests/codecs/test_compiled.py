@@ -187,7 +187,7 @@ def test_two_stored_tensors_are_compared_as_their_values_are(codec: Compiled, na
     stored = [reference.encode(kind, values) for kind in kinds]
     stored[1][1, 77] ^= 1
     a, b = (reference.decode(k, s, columns).reshape(-1).astype(np.float32) for k, s in zip(kinds, stored, strict=True))
-    seen = codec.compare(kinds[0], kinds[1], stored[0], stored[1], values.size)
+    seen = codec.compare(kinds[0], kinds[1], stored[0], stored[1], values.size, values.size)
     assert seen is not None
     wanted = sums(a, b, codec.level)
     assert wanted is not None
@@ -202,7 +202,7 @@ def test_one_flipped_bit_in_what_is_stored_is_found_where_it_is(codec: Compiled,
     damaged = halves.copy()
     damaged.reshape(-1).view(np.uint16)[place] ^= np.uint16(1 << bit)
     kinds = ENCODINGS["F16"], ENCODINGS["F16"]
-    seen = codec.compare(*kinds, halves.view(np.uint8), damaged.view(np.uint8), halves.size)
+    seen = codec.compare(*kinds, halves.view(np.uint8), damaged.view(np.uint8), halves.size, halves.size)
     assert seen is not None
     assert (seen.different, seen.first) == (1, place)
 
@@ -211,4 +211,5 @@ def test_a_block_that_is_left_to_the_reference_is_not_compared(codec: Compiled) 
     halves = np.zeros((2, 1280), np.float16)
     halves[1, 700] = np.nan
     kinds = ENCODINGS["F16"], ENCODINGS["F32"]
-    assert codec.compare(*kinds, halves.view(np.uint8), halves.astype(np.float32).view(np.uint8), halves.size) is None
+    same = halves.astype(np.float32)
+    assert codec.compare(*kinds, halves.view(np.uint8), same.view(np.uint8), halves.size, halves.size) is None

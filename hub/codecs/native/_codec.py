@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from hub.codecs._kernel import Floats
 from hub.codecs._reference import reference
 from hub.codecs.native._library import loaded
-from hub.codecs.native._sums import Side, Sums, stored_sums
+from hub.codecs.native._stored import STEP, Place, Stored, Where, stored
+from hub.codecs.native._sums import Sums, stored_sums
 from hub.ir import Bytes, Encoding
 
 Kernel: TypeAlias = Callable[..., int]
@@ -22,9 +23,10 @@ _PLAIN = frozenset({"F16", "BF16"})
 _BLOCKS = frozenset(
     {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"}
 )
-_STEP = 1024  # values that `hub_recode` takes at a time
 _RUN = 1 << 16  # values of F16 or BF16 that go to the reference together when one of them must
 _AGAIN = 16  # steps that the reference does where `hub_recode` stopped
+_CARRIED = 1 << 18  # values read, recoded and written at a time: more no longer stay in the second-level cache
+_WRITTEN = 1 << 19  # bytes of one write: in writes of twice as many the same file took Linux three times as long
 
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_int64
 
@@ -47,7 +49,7 @@ class Compiled:
         self.level = level
         self._recode = lib.hub_recode
         self._recode.restype = _SIZE
-        self._recode.argtypes = [_POINTER, _POINTER, _POINTER, _POINTER, *[_SIZE] * 5]
+        self._recode.argtypes = [ctypes.POINTER(Stored)] * 2 + [_SIZE] * 2
 
     def decode(self, encoding: Encoding, raw: Bytes, columns: int) -> Floats:
         """Values of stored rows, as the reference's."""
@@ -80,40 +82,44 @@ class Compiled:
             return None
         size = raw.size // old.nbytes * old.block
         out = np.empty(size // new.block * new.nbytes, np.uint8)
-        ours, steps = raw.reshape(-1), size // _STEP
-        at = 0
-        while at < steps:
-            at = steps - self._fused(old, new, ours, out, at, steps)
-            if at < steps:
-                self._slowly(old, new, ours, out, at * _STEP, min((at + _AGAIN) * _STEP, steps * _STEP))
-                at += _AGAIN
-        if size % _STEP:
-            self._slowly(old, new, ours, out, steps * _STEP, size)
+        ours, at = raw.reshape(-1), 0
+        while at < size:
+            rest, empty = (_after(data, encoding, at) for data, encoding in ((ours, old), (out, new)))
+            at += self._recode(self._decoded(old, rest), self._encoded(new, empty), size - at, size)
+            stop = min(at + _AGAIN * STEP, size)
+            if at < stop:
+                self._slowly(old, new, ours, out, at, stop)
+            at = stop
         return out.reshape(len(raw), -1)
 
-    def compare(self, a: Encoding, b: Encoding, x: Bytes, y: Bytes, n: int) -> Sums | None:
-        """What `n` values stored as `x` in `a` have in common with those stored as `y` in `b`.
+    def carry(self, old: Encoding, new: Encoding, source: Place, target: Place, n: int, most: int) -> bool:
+        """Read `n` values at `source`, write them at `target` in another encoding; about `most` are held at a time.
 
-        Encodings are those that this codec decodes, and F32. None where a block must be left to the reference.
+        Encodings are those of this codec, and F32 on one side. False where the reference must do some of them, or a
+        file does not give or take its bytes: what was written is of no use then.
         """
-        return stored_sums(self._side(a, x), self._side(b, y), n, self.level)
+        step = max(1, min(_CARRIED, _WRITTEN // new.nbytes * new.block, most) // STEP) * STEP
+        done: int = self._recode(self._decoded(old, source), self._encoded(new, target), n, step)
+        return done == n
 
-    def _side(self, encoding: Encoding, data: Bytes) -> Side:
-        kernel = self._decoders.get(encoding.name)
-        address = None if kernel is None else ctypes.cast(kernel, _POINTER)
-        return Side(address, data.ctypes.data, encoding.block, encoding.nbytes)
+    def compare(self, a: Encoding, b: Encoding, x: Where, y: Where, n: int, most: int) -> Sums | None:
+        """What `n` values stored at `x` in `a` have in common with those stored at `y` in `b`.
 
-    def _fused(self, old: Encoding, new: Encoding, ours: Bytes, out: Bytes, at: int, steps: int) -> int:
-        width, new_width = (_STEP // e.block * e.nbytes for e in (old, new))
-        source, target = ours[at * width :].ctypes.data, out[at * new_width :].ctypes.data
-        kernels = (ctypes.cast(k, _POINTER) for k in (self._decoders[old.name], self._encoders[new.name]))
-        left: int = self._recode(*kernels, source, target, steps - at, width, new_width, old.block, new.block)
-        return left
+        Encodings are those that this codec decodes, and F32. None where a block must be left to the reference, or a
+        file does not give its bytes. Of what lies in a file about `most` values are held at a time.
+        """
+        return stored_sums(self._decoded(a, x), self._decoded(b, y), n, most, self.level)
+
+    def _decoded(self, encoding: Encoding, where: Where) -> Stored:
+        return stored(where, encoding, self._decoders.get(encoding.name))
+
+    def _encoded(self, encoding: Encoding, where: Where) -> Stored:
+        return stored(where, encoding, self._encoders.get(encoding.name))
 
     def _slowly(self, old: Encoding, new: Encoding, ours: Bytes, out: Bytes, start: int, stop: int) -> None:
-        part = ours[start // old.block * old.nbytes : stop // old.block * old.nbytes]
+        part = _after(ours, old, start)[: (stop - start) // old.block * old.nbytes]
         done = self.encode(new, self.decode(old, part[None], stop - start))
-        out[start // new.block * new.nbytes : stop // new.block * new.nbytes] = done[0]
+        _after(out, new, start)[: done.size] = done[0]
 
     def _run(
         self, kernel: Kernel, encoding: Encoding, ours: NDArray[Any], out: NDArray[Any], again: Callable[[Any], Any]
@@ -126,6 +132,11 @@ class Compiled:
             if kernel(source.ctypes.data, target.ctypes.data, odd.ctypes.data, len(source)):
                 left = np.flatnonzero(odd[: len(source)])
                 target[left] = again(source[left]).reshape(len(left), -1).view(out.dtype)
+
+
+def _after(data: Bytes, encoding: Encoding, at: int) -> Bytes:
+    """What follows the first `at` values."""
+    return data[at // encoding.block * encoding.nbytes :]
 
 
 @cache

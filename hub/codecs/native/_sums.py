@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.codecs.native._library import loaded
+from hub.codecs.native._stored import Stored, batch
 
 
 class Sums(NamedTuple):
@@ -35,17 +36,6 @@ class _Sums(ctypes.Structure):
     ]
 
 
-class Side(ctypes.Structure):
-    """One of two tensors as it is stored: the address of its decoder (None: float32 as it is) and of its bytes.
-
-    `per` values lie in a block of `width` bytes.
-    """
-
-    _fields_ = (
-        ("decoder", ctypes.c_void_p), ("data", ctypes.c_void_p), ("per", ctypes.c_int64), ("width", ctypes.c_int64)
-    )  # fmt: skip
-
-
 @cache
 def _functions() -> tuple[Callable[..., int], Callable[..., int]] | None:
     """Over values, and over what is stored."""
@@ -54,16 +44,20 @@ def _functions() -> tuple[Callable[..., int], Callable[..., int]] | None:
         return None
     plain: Any = lib.hub_compare
     stored: Any = lib.hub_compare_stored
-    for function, kind in ((plain, ctypes.c_void_p), (stored, ctypes.POINTER(Side))):
-        function.restype = ctypes.c_int64
-        function.argtypes = [kind, kind, ctypes.c_int64, ctypes.POINTER(_Sums), ctypes.c_int]
+    rest = [ctypes.c_int64, ctypes.POINTER(_Sums)]
+    plain.restype = stored.restype = ctypes.c_int64
+    plain.argtypes = [ctypes.c_void_p] * 2 + [*rest, ctypes.c_int]
+    stored.argtypes = [ctypes.POINTER(Stored)] * 2 + [*rest, ctypes.c_int64, ctypes.c_int]
     return plain, stored
 
 
-def stored_sums(a: Side, b: Side, n: int, level: int = 0) -> Sums | None:
-    """The sums over the first `n` values of two tensors, decoded on the way; None where NumPy must do it."""
+def stored_sums(a: Stored, b: Stored, n: int, most: int, level: int = 0) -> Sums | None:
+    """The sums over the first `n` values of two tensors, decoded on the way; None where NumPy must do it.
+
+    Of what lies in a file about `most` values are held at a time.
+    """
     functions, out = _functions(), _Sums()
-    if functions is None or functions[1](a, b, n, ctypes.byref(out), level):
+    if functions is None or functions[1](a, b, n, ctypes.byref(out), batch(most), level):
         return None
     return Sums(*(getattr(out, name) for name in Sums._fields))
 

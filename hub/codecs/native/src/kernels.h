@@ -21,11 +21,14 @@ struct Sums {
     double most, square, aa, bb, ab;
 };
 
-// One of two tensors as it is stored: `per` values lie in a block of `width` bytes.
-struct Side {
-    Kernel decode;
-    const uint8_t *data;
-    int64_t per, width;
+// Values as they are stored: in memory or, where `data` is null, in an open file from byte `offset` on. `per` of them lie
+// in a block of `width` bytes, which `kernel` decodes or encodes; without one they are float32.
+struct Stored {
+    Kernel kernel;
+    uint8_t *data;
+    int64_t fd, offset, per, width;
+
+    int64_t nbytes(int64_t values) const { return values / per * width; }
 };
 
 // n values of each into `out`; 1, with `out` of no use, where one of them is infinite or a NaN.

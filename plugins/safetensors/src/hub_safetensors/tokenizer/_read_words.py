@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from hub.errors import DamagedFile, UnsupportedFile
@@ -30,15 +31,19 @@ class Vocabulary:
     tokens: dict[int, str]
     added: dict[int, dict[str, Any]] = field(default_factory=dict)
 
+    def listed(self, size: int) -> list[str]:
+        """The tokens of ids up to `size`; ids without a token are holes."""
+        return [self.tokens.get(i, f"[PAD{i}]") for i in range(size)]
+
 
 def read_vocabulary(folder: Folder) -> Vocabulary:
     """The vocabulary of tokenizer.json, with the special tokens that only tokenizer_config.json names."""
     vocab = folder.model.get("vocab")
-    if not isinstance(vocab, dict) or not all(type(i) is int and i >= 0 for i in vocab.values()):
+    if not isinstance(vocab, dict) or {*map(type, vocab.values())} - {int} or min(vocab.values(), default=0) < 0:
         raise DamagedFile("a vocabulary of tokens and their ids was expected", file="tokenizer.json")
-    found = Vocabulary({})
-    for token, i in vocab.items():
-        _place(found.tokens, i, token)
+    found = Vocabulary({i: token for token, i in vocab.items()})
+    if len(found.tokens) < len(vocab):
+        _check_distinct(vocab)
     added: dict[int, str] = {}
     for token in folder.added():
         _place(added, token["id"], token["content"])
@@ -51,6 +56,12 @@ def read_vocabulary(folder: Folder) -> Vocabulary:
             found.added[vocab[text]] = {"content": text, "special": True}
     found.tokens |= {i: token["content"] for i, token in found.added.items()}
     return found
+
+
+def _check_distinct(vocab: dict[str, int]) -> None:
+    tokens: dict[int, str] = {}
+    for token, i in vocab.items():
+        _place(tokens, i, token)
 
 
 def _place(tokens: dict[int, str], i: int, token: str) -> None:
@@ -90,8 +101,8 @@ def _listed(folder: Folder, backend: Any) -> tuple[list[str], list[int]]:
             file="tokenizer.json",
             hint="make vocab_size in config.json and the embedding larger, or take the token out",
         )
-    tokens = [vocabulary.tokens.get(i, f"[PAD{i}]") for i in range(size)]
-    types = [int(TokenType.NORMAL if i in vocabulary.tokens else TokenType.UNUSED) for i in range(size)]
+    tokens, normal, unused = vocabulary.listed(size), int(TokenType.NORMAL), int(TokenType.UNUSED)
+    types = [normal if i in vocabulary.tokens else unused for i in range(size)]
     for i, token in vocabulary.added.items():
         tokens[i], types[i] = _added(token, backend)
     return tokens, types
@@ -134,7 +145,7 @@ def read_gemma4(folder: Folder) -> Tokenizer:
     """Gemma 4's BPE over plain Unicode, whose tokens all have the score that the script gives to added ones."""
     vocabulary = read_vocabulary(folder)
     size = bounded(max(folder.vocab_size or 0, 1 + max(vocabulary.tokens, default=-1)), "tokenizer.json")
-    tokens = [vocabulary.tokens.get(i, f"[PAD{i}]") for i in range(size)]
+    tokens = vocabulary.listed(size)
     special = {i for i, token in vocabulary.added.items() if token.get("special")}
     found = find_special(folder)
     return Tokenizer(
@@ -180,15 +191,12 @@ def read_wordpiece(folder: Folder, pre: str | None) -> Tokenizer:
 def _merges(folder: Folder) -> list[str]:
     """Merges as "left right"; a space within a part is written as the byte-level alphabet does."""
     merges = folder.model.get("merges") or []
-    if all(isinstance(merge, str) for merge in merges):
+    kinds = {*map(type, merges)}
+    if kinds <= {str}:
         return list(merges)
-    if not all(_is_pair(merge) for merge in merges):
+    if kinds != {list} or {*map(len, merges)} != {2} or {*map(type, chain.from_iterable(merges))} != {str}:
         raise DamagedFile("merges are pairs of tokens, something else is there", file="tokenizer.json")
-    return [f"{a} {b}" if " " not in a + b else _spaced(a, b) for a, b in merges]
-
-
-def _is_pair(merge: Any) -> bool:
-    return isinstance(merge, list) and len(merge) == 2 and isinstance(merge[0], str) and isinstance(merge[1], str)
+    return [f"{a} {b}" if " " not in a and " " not in b else _spaced(a, b) for a, b in merges]
 
 
 def _spaced(a: str, b: str) -> str:

@@ -84,6 +84,6 @@ def _model(tokenizer: Tokenizer, rules: PreTokenizer) -> Json:
 
 def _merges(tokenizer: Tokenizer, vocab: dict[str, int]) -> list[list[str]]:
     """The merges as pairs; those whose parts or result are no tokens cannot be written."""
-    pairs = ((merge, merge.find(" ", 1)) for merge in tokenizer.merges or ())
-    split_pairs = dict.fromkeys((merge[:at], merge[at + 1 :]) for merge, at in pairs if at > 0)
-    return [[a, b] for a, b in split_pairs if a in vocab and b in vocab and a + b in vocab]
+    once = dict.fromkeys(tokenizer.merges or ())
+    pairs = [[merge[:at], merge[at + 1 :]] for merge in once if (at := merge.find(" ", 1)) > 0]
+    return [pair for pair in pairs if pair[0] in vocab and pair[1] in vocab and pair[0] + pair[1] in vocab]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hub.ir import Tokenizer, TokenType
 from hub_safetensors.tokenizer._sentencepiece import ModelProto, Piece, serialize
-from hub_safetensors.tokenizer._written import Json, Parts, is_hole, sequence, special_id, template, vocabulary
+from hub_safetensors.tokenizer._written import Json, Parts, holes, sequence, special_id, template, vocabulary
 
 SPACE = "\u2581"
 BYTE_FALLBACK = {f"<0x{value:02X}>" for value in range(256)}
@@ -75,7 +75,8 @@ def _halves(token: str, vocab: dict[str, int]) -> Iterator[tuple[str, str]]:
 
 def model_file(tokenizer: Tokenizer) -> bytes:
     """tokenizer.model: SentencePiece's own file, from which llama.cpp's script takes scores and types."""
-    n = 1 + max((i for i in range(len(tokenizer.tokens)) if _is_piece(tokenizer, i)), default=-1)
+    pieces = set(range(len(tokenizer.tokens))) - holes(tokenizer)
+    n = 1 + max((i for i in pieces if not _is_late(tokenizer, i)), default=-1)
     flags, special, is_bpe = tokenizer.flags, tokenizer.special, tokenizer.kind == "spm"
     unk = special_id(tokenizer, "unk", 0)
     return serialize(
@@ -94,10 +95,9 @@ def model_file(tokenizer: Tokenizer) -> bytes:
     )
 
 
-def _is_piece(tokenizer: Tokenizer, i: int) -> bool:
+def _is_late(tokenizer: Tokenizer, i: int) -> bool:
     added = tokenizer.types is not None and tokenizer.types[i] in (TokenType.CONTROL, TokenType.USER_DEFINED)
-    is_late = tokenizer.scores is not None and tokenizer.scores[i] == ADDED_SCORE
-    return not is_hole(tokenizer, i) and not (added and is_late)
+    return added and tokenizer.scores is not None and tokenizer.scores[i] == ADDED_SCORE
 
 
 def _piece(tokenizer: Tokenizer, i: int, unk: int) -> Piece:

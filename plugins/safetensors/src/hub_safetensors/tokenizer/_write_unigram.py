@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hub.ir import Tokenizer
 from hub_safetensors.tokenizer._write_spm import SPACE
-from hub_safetensors.tokenizer._written import Json, Parts, is_hole, sequence, special_id, template
+from hub_safetensors.tokenizer._written import Json, Parts, holes, sequence, special_id, template
 
 # The unknown token where none is stated, as in T5.
 DEFAULT_UNK = 2
@@ -23,7 +23,7 @@ def unigram_parts(tokenizer: Tokenizer) -> Parts:
         "prepend_scheme": "always" if prefix else "never",
         "split": False,
     }
-    n = 1 + max((i for i in range(len(tokenizer.tokens)) if not is_hole(tokenizer, i)), default=-1)
+    n = 1 + max(set(range(len(tokenizer.tokens))) - holes(tokenizer), default=-1)
     scores = tokenizer.scores or [0.0] * n
     return Parts(
         model={

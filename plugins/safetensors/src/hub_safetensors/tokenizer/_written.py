@@ -14,7 +14,7 @@ Json = dict[str, Any]
 # Special tokens that transformers knows by name.
 NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 # Tokens that are found in text before anything else is done to it.
-ADDED = (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.USER_DEFINED)
+ADDED = frozenset(map(int, (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.USER_DEFINED)))
 # <mask> takes the space before it: llama.cpp knows these pre-tokenizers by name for it.
 MASK_TAKES_SPACE = ("jina-v2-de", "jina-v2-es", "jina-v2-code", "modern-bert", "roberta-bpe")
 # Phi-3's special tokens take the white space after them, except these.
@@ -39,27 +39,30 @@ def sequence(kind: str, steps: Sequence[Json]) -> Json | None:
     return {"type": "Sequence", kind: list(steps)}
 
 
-def is_hole(tokenizer: Tokenizer, i: int) -> bool:
-    """True for an id that no token has; the script that reads a folder fills it again."""
-    return tokenizer.types is not None and tokenizer.types[i] == TokenType.UNUSED and tokenizer.tokens[i] == f"[PAD{i}]"
+def holes(tokenizer: Tokenizer) -> set[int]:
+    """The ids that no token has; the script that reads a folder fills them again."""
+    unused = int(TokenType.UNUSED)
+    of_type = (i for i, kind in enumerate(tokenizer.types or ()) if kind == unused)
+    return {i for i in of_type if tokenizer.tokens[i] == f"[PAD{i}]"}
 
 
 def vocabulary(tokenizer: Tokenizer) -> dict[str, int]:
     """Ids by token, holes left out; of equal tokens the first."""
     ids: dict[str, int] = {}
+    left_out = holes(tokenizer)
     for i, token in enumerate(tokenizer.tokens):
-        if not is_hole(tokenizer, i):
+        if i not in left_out:
             ids.setdefault(token, i)
     return ids
 
 
 def added_tokens(tokenizer: Tokenizer, parts: Parts, config: Mapping[str, Any]) -> list[Json]:
     """The tokens that are found in text before anything is done to it, as tokenizer.json lists them."""
-    n = len(tokenizer.tokens)
-    types = tokenizer.types or [TokenType.NORMAL] * n
+    types = tokenizer.types or [TokenType.NORMAL] * len(tokenizer.tokens)
     # Gemma 4 has a </s> of no meaning, which llama.cpp tells by this token.
     by_text = CONTROL_BY_TEXT - {"</s>"} if "<|tool_response>" in tokenizer.tokens else CONTROL_BY_TEXT
-    found = [i for i, token in enumerate(tokenizer.tokens) if types[i] in ADDED or token in by_text]
+    typed = zip(tokenizer.tokens, types, strict=True)
+    found = [i for i, (token, kind) in enumerate(typed) if kind in ADDED or token in by_text]
     plain = parts.normalizer is None
     return [_added(tokenizer, i, types[i] != TokenType.USER_DEFINED, plain, config) for i in found]
 
