@@ -36,10 +36,11 @@ def progress_bar() -> Iterator[Progress]:
 
     Blocks that show progress walk every value, so memory is set up for that as well.
     """
-    from hub.allocator import reuse_memory
+    from hub.allocator import reuse_memory, search_seldom
     from hub.pipeline import Silent
 
     reuse_memory()
+    search_seldom()
     if not sys.stderr.isatty():
         yield Silent()
         return

@@ -20,7 +20,8 @@ SHAPE = (37, 768)  # neither whole steps of the kernels nor whole batches
 
 
 @pytest.fixture(autouse=True)
-def _kernels(by_numpy: None) -> Iterator[None]:  # after that one, so that this choice holds
+def by_numpy() -> Iterator[None]:
+    """In the place of the one that chooses NumPy elsewhere: by the kernels."""
     if compiled() is None:
         pytest.skip("the kernels are not built: run hub/codecs/native/_build.py where a C++ compiler is")
     with using("compiled"):

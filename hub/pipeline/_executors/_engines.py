@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Any, TypeVar
 
-from hub.allocator import reuse_memory
+from hub.allocator import reuse_memory, search_seldom
 from hub.errors import HubError, UsageError
 
 T = TypeVar("T")
@@ -73,6 +73,7 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     reuse_memory()
+    search_seldom()
 
 
 def _end_with(parent: BaseProcess | None) -> None:

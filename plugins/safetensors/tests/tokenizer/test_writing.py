@@ -83,6 +83,17 @@ def test_merges_without_their_tokens_are_left_out_and_kept() -> None:
     assert restore(read_files(files, config), left).merges == ["a b", "b b"]
 
 
+@pytest.mark.parametrize(
+    ("parts", "as_text"),
+    [(["a", "b"], True), (["#", "version"], True), (["#version", "b"], False), (["a", "b c"], False)],
+)
+def test_merges_are_text_where_that_is_read_as_it_is_meant(parts: list[str], as_text: bool) -> None:
+    tokenizer = replace(BPE, tokens=[*parts, "".join(parts)], types=None, merges=[" ".join(parts)], special={})
+    written = write_files(tokenizer, {})["tokenizer.json"].decode()
+    assert json.loads(written)["model"]["merges"] == ([" ".join(parts)] if as_text else [parts])
+    assert json.loads(Backend.from_str(written).to_str())["model"]["merges"] == [parts]
+
+
 def test_sentencepiece_joins_by_score() -> None:
     backend = backend_of(SPM)
     assert backend.encode("a a").tokens == ["<s>", "\u2581a", "\u2581a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from hub.errors import MissingFact
@@ -11,6 +12,9 @@ from hub_safetensors.tokenizer._write_spm import BYTE_FALLBACK, spaces_back
 from hub_safetensors.tokenizer._written import Json, Parts, sequence, special_id, template, vocabulary
 
 HINT = "name it with --pre NAME"
+
+# What tokenizers passes over among merges that are texts: once the first line of merges.txt.
+_COMMENT = re.compile("#version")
 
 
 def pre_tokenizer_of(tokenizer: Tokenizer) -> PreTokenizer:
@@ -82,8 +86,23 @@ def _model(tokenizer: Tokenizer, rules: PreTokenizer) -> Json:
     }
 
 
-def _merges(tokenizer: Tokenizer, vocab: dict[str, int]) -> list[list[str]]:
-    """The merges as pairs; those whose parts or result are no tokens cannot be written."""
-    once = dict.fromkeys(tokenizer.merges or ())
-    pairs = [[merge[:at], merge[at + 1 :]] for merge in once if (at := merge.find(" ", 1)) > 0]
-    return [pair for pair in pairs if pair[0] in vocab and pair[1] in vocab and pair[0] + pair[1] in vocab]
+def _merges(tokenizer: Tokenizer, vocab: dict[str, int]) -> list[str] | list[tuple[str, str]]:
+    """The merges as "left right", which every version of tokenizers reads, or as pairs where that would be read amiss.
+
+    Those whose parts or result are no tokens cannot be written.
+    """
+    kept = [
+        merge
+        for merge in dict.fromkeys(tokenizer.merges or ())
+        if (at := merge.find(" ", 1)) > 0
+        and (a := merge[:at]) in vocab
+        and (b := merge[at + 1 :]) in vocab
+        and a + b in vocab
+    ]
+    amiss = "".join(kept).count(" ") > len(kept) or any(map(_COMMENT.match, kept))
+    return [_pair(merge) for merge in kept] if amiss else kept
+
+
+def _pair(merge: str) -> tuple[str, str]:
+    at = merge.find(" ", 1)
+    return merge[:at], merge[at + 1 :]
