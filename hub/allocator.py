@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import sys
@@ -18,9 +19,11 @@ def search_seldom() -> None:
     """Let Python search for unreachable cycles less often, for the rest of the process.
 
     A vocabulary is some hundred thousand objects without a cycle, all gone through again and again while it is read:
-    that was a tenth of the time before the first tensor moves.
+    that was a tenth of the time before the first tensor moves. At the end of the process, which frees everything, the
+    last search takes as long again and is spared.
     """
     gc.set_threshold(_BETWEEN_SEARCHES)
+    atexit.register(gc.freeze)
 
 
 def reuse_memory() -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hub import codecs
+from hub.beside import Beside
 from hub.errors import HubError, NotVerified, UsageError
 from hub.events import fire, fire_each
 from hub.interface import Fact, Format, Options, Plan, Stage
@@ -80,15 +81,15 @@ def _converted(
     fire("hub_before_convert", plan=made.plan)
     if request.dry_run:
         return report, ()
-    if request.check and made.source is not None and isinstance(request.source, Path):
-        report.notes = [*report.notes, *_source_checksum(made.source, request.source)]
     return report, _run(request, made, report, source, progress)
 
 
-def _source_checksum(source: Format, path: Path) -> list[str]:
+def _source_checksum(request: Request, source: Format | None) -> list[str]:
     """A note when the source has a checksum and it is wrong; readers of the format go on all the same, and so do we."""
-    found = [f for f in source.validate(path) if f.stage is Stage.CHECKSUM and f.outcome == "FAIL"]
-    return [f"{path}: its checksum is wrong: {finding.detail}" for finding in found]
+    if source is None or not request.check or not isinstance(request.source, Path):
+        return []
+    found = [f for f in source.validate(request.source) if f.stage is Stage.CHECKSUM and f.outcome == "FAIL"]
+    return [f"{request.source}: its checksum is wrong: {finding.detail}" for finding in found]
 
 
 class Unfinished(HubError):
@@ -130,6 +131,7 @@ def _run(request: Request, made: Prepared, report: Report, source: Loading, prog
         Target(request.target, copier, folder=options.folder, overwrite=options.overwrite) as target,
     ):
         fire("hub_before_write", plan=plan, target=request.target)
+        checksum = Beside(lambda: _source_checksum(request, made.source))
         guarded(fmt, lambda: fmt.write(plan, target, options), request.target)
         if request.codec is not None and request.codec not in codecs.in_use().names():
             raise UsageError(f"--codec {request.codec} has no effect: there is nothing here that it does")
@@ -140,6 +142,7 @@ def _run(request: Request, made: Prepared, report: Report, source: Loading, prog
             back = guarded(fmt, lambda: fmt.read(target.primary))
             seen = verify(made.model, back, plan, fmt.capabilities, request.budget, progress)
             _record(report, seen)
+            report.notes = [*report.notes, *checksum.result()]
             report.verify_seconds = time.perf_counter() - started
         report.target = replace(report.target, nbytes=target.nbytes)
         if options.compression:

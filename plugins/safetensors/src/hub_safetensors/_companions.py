@@ -6,9 +6,12 @@ import base64
 import binascii
 import zlib
 from collections.abc import Container, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
+from hub.beside import Beside
 from hub.errors import DamagedFile
 from hub_safetensors._json import MAX_DOCUMENT
 
@@ -91,9 +94,21 @@ class Without(Mapping[str, bytes]):
         return len(self._names)
 
 
-def embedded(files: Mapping[str, bytes]) -> dict[str, str]:
-    """`files` as entries of `__metadata__`: short text as it is, anything else zlib-packed in base64."""
-    return dict(_entry(name, data) for name, data in sorted(files.items()))
+Packing: TypeAlias = Mapping[str, Beside[str]]
+"""`packed` of some files by name, on its way."""
+
+
+def packing(files: Mapping[str, bytes]) -> Packing:
+    """Begin to pack those of `files` that are too long to be entries as they are."""
+    return {name: Beside(partial(packed, data)) for name, data in files.items() if len(data) > _PACK_FROM}
+
+
+def embedded(files: Mapping[str, bytes], begun: Packing) -> dict[str, str]:
+    """`files` as entries of `__metadata__`: short text as it is, anything else zlib-packed in base64.
+
+    What `begun` holds is not packed again.
+    """
+    return dict(_entry(name, data, begun.get(name)) for name, data in sorted(files.items()))
 
 
 def is_embedded(key: str) -> bool:
@@ -126,13 +141,13 @@ def read_small(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _entry(name: str, data: bytes) -> tuple[str, str]:
+def _entry(name: str, data: bytes, begun: Beside[str] | None) -> tuple[str, str]:
     if len(data) <= _PACK_FROM:
         try:
             return _TEXT + name, data.decode("utf-8")
         except UnicodeDecodeError:
             pass
-    return _PACKED + name, packed(data)
+    return _PACKED + name, packed(data) if begun is None else begun.result()
 
 
 def _walk(folder: Path, weights: Container[str]) -> tuple[dict[str, None], list[str]]:

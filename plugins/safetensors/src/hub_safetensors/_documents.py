@@ -13,7 +13,7 @@ from hub.errors import UsageError
 from hub.interface import Fact, Options
 from hub.ir import Model
 from hub_safetensors._card import read_card, write_card
-from hub_safetensors._companions import OWN
+from hub_safetensors._companions import OWN, Packing, packing
 from hub_safetensors._json import read_object, write_object
 from hub_safetensors._own import checksums, write_own
 from hub_safetensors._record import NAME, Record
@@ -40,12 +40,13 @@ _OF_THE_FILE = {"format", "quantization"}
 
 @dataclass
 class Documents:
-    """`files` to write, and what the report says of them."""
+    """`files` to write, what the report says of them, and what has begun of their `packing` into a single file."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
+    packing: Packing = field(default_factory=dict)
 
     def make(self, name: str, data: bytes, detail: str) -> None:
         """Add a file that the source did not have."""
@@ -164,6 +165,8 @@ def _tokenizer(done: Documents, model: Model, options: Options) -> dict[str, Any
         for name, data in write_files(stated, model.config).items():
             if name not in done.files:
                 done.make(name, data, "made from the tokenizer")
+    if not options.folder:
+        done.packing = packing({name: done.files[name] for name in TOKENIZER_FILES if name in done.files})
     left = lost_in_files(tokenizer, done.files, model.config)
     return {"left": left, "files": checksums(done.files, TOKENIZER_FILES)} if left else {}
 

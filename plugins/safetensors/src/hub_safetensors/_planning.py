@@ -44,7 +44,8 @@ def make_plan(model: Model, options: Options) -> Plan:
     planned = _planned(model, record, family)
     tensors = _by_name(planned)
     docs = documents(model, family, main_dtype(tensors), options)
-    weights, index = _files(tensors, record, docs.files, options)
+    extra = {} if options.folder else embedded(docs.files, docs.packing)
+    weights, index = _files(tensors, record, extra, options)
     return Plan(
         NAME,
         planned,
@@ -114,10 +115,9 @@ def _buffers(record: Record) -> list[PlannedTensor]:
 
 
 def _files(
-    tensors: Mapping[str, Tensor], record: Record, files: Mapping[str, bytes], options: Options
+    tensors: Mapping[str, Tensor], record: Record, extra: dict[str, str], options: Options
 ) -> tuple[list[WeightsFile], dict[str, bytes]]:
-    """The weights files, and the index over them for a folder."""
-    extra = {} if options.folder else embedded(files)
+    """The weights files, `extra` in their metadata, and the index over them for a folder."""
     recorded: list[WeightsFile] | None = None
     if options.shard_size is None and (len(record.files) == 1 or (options.folder and record.folder)):
         files_then = record.files if record.folder else [replace(record.files[0], name=WEIGHTS)]
