@@ -209,6 +209,11 @@ def fused(old: Encoding, new: Encoding, raw: Bytes) -> Bytes | None:
     return done
 
 
+def carries(old: Encoding, new: Encoding) -> bool:
+    """True where one codec goes from one encoding to another and knows how to do so from file to file."""
+    return _first(("decode", old), ("encode", new)) is not None
+
+
 def carried(old: Encoding, new: Encoding, source: Place, target: Place, n: int, most: int) -> bool:
     """True when one codec has read `n` values at `source` and written them at `target` in another encoding."""
     halves: tuple[_Half, _Half] = (("decode", old), ("encode", new))

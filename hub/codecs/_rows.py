@@ -9,7 +9,7 @@ from typing import TypeGuard
 import numpy as np
 
 from hub.codecs import _apr
-from hub.codecs._choice import carried, compared
+from hub.codecs._choice import carried, carries, compared
 from hub.codecs._kernel import Floats
 from hub.codecs._plain import Values
 from hub.codecs._registry import decode, encode, require_decoder, require_encoder, transcode
@@ -145,14 +145,21 @@ class Recoded(Rows):
             error.tensor = error.tensor or self.base.name
             raise
 
-    def send(self, start: int, stop: int, fd: int, offset: int, values: int) -> bool:
-        base, columns = self.base, self.columns
+    @property
+    def sends(self) -> bool:
+        base = self.base
         if self.importance is not None or base.rows.n != self.n or not _lies(base.rows):
             return False
-        if any(encoding.flat or columns % encoding.block for encoding in (base.encoding, self.encoding)):
+        if any(encoding.flat or self.columns % encoding.block for encoding in (base.encoding, self.encoding)):
             return False
-        source = Place(base.rows.file.fd, base.rows.offset + start * base.rows.width)
-        return carried(base.encoding, self.encoding, source, Place(fd, offset), (stop - start) * columns, values)
+        return carries(base.encoding, self.encoding)
+
+    def send(self, start: int, stop: int, fd: int, offset: int, values: int) -> bool:
+        old, rows = self.base.encoding, self.base.rows
+        if not self.sends or not isinstance(rows, FileRows):
+            return False
+        source = Place(rows.file.fd, rows.offset + start * rows.width)
+        return carried(old, self.encoding, source, Place(fd, offset), (stop - start) * self.columns, values)
 
     def _encoded(self, start: int, stop: int) -> Bytes:
         base = self.base

@@ -48,6 +48,11 @@ class Rows(ABC):
     def fill(self, start: int, stop: int, out: Bytes) -> None:
         """Write rows `start` to `stop` into `out`, a contiguous uint8 array of shape [stop - start, width]."""
 
+    @property
+    def sends(self) -> bool:
+        """True where `send` does it, unless something is odd about the values or the files."""
+        return False
+
     def send(self, start: int, stop: int, fd: int, offset: int, values: int) -> bool:
         """True when rows `start` to `stop` have been written at byte `offset` of the open file `fd`.
 

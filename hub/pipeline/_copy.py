@@ -26,7 +26,7 @@ _END = object()
 
 DEFAULT_MEMORY = 64 << 20
 _PIECE_VALUES = 1 << 19
-_TOGETHER = 8  # pieces in a part, which one worker writes
+_TOGETHER = 8  # pieces in a part that goes from file to file: there a piece takes less time than what is around it
 _WRITTEN = 1 << 19  # bytes of one write: in writes of 2 MiB the same file took Linux several times as long
 _CARRIED = 16 << 20  # bytes that the kernel copies between two looks at the clock
 _FEWEST_VALUES = 1 << 10
@@ -161,10 +161,11 @@ class Copier:
 
     def _parts(self, offset: int, tensor: Tensor) -> Iterator[_Part]:
         """Parts of a tensor for one worker each, the first to lie at byte `offset`."""
-        width = tensor.rows.width
-        step = max(1, self.budget.values * _TOGETHER // max(1, tensor.columns))
-        for start in range(0, tensor.rows.n if tensor.nbytes else 0, step):
-            yield _Part(tensor, start, min(start + step, tensor.rows.n), offset + start * width)
+        rows = tensor.rows
+        values = self.budget.values * (_TOGETHER if rows.sends else 1)
+        step = max(1, values // max(1, tensor.columns))
+        for start in range(0, rows.n if tensor.nbytes else 0, step):
+            yield _Part(tensor, start, min(start + step, rows.n), offset + start * rows.width)
 
     def _place(self, fd: int, part: _Part) -> None:
         """Write a part where it belongs: at once where its rows know how, in pieces elsewhere."""
