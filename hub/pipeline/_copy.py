@@ -223,7 +223,7 @@ def room(path: Path, placements: Sequence[Placement]) -> Iterator[int]:
     end = max((offset + tensor.nbytes for offset, tensor in placements), default=0)
     fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        allocate(fd, end)
+        allocate(fd, path, end)
         yield fd
     finally:
         os.close(fd)
