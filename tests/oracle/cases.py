@@ -143,7 +143,7 @@ NAMED: tuple[Case, ...] = (
     _llama("llama_token_objects", vocabulary="llama-bpe", files="objects"),
     _llama("llama_added_tokens", files="added", pad=8),
     _llama("llama_bare_tokenizer", files="bare"),
-    _llama("llama_paired_merges", files="paired merges"),
+    _llama("llama_old_merges", files="old merges"),
     _llama("llama_linear_old_type", {"rope_parameters": _LINEAR}, extra={"rope_scaling": _OLD_LINEAR}),
     _mistral("mistral_head_dim", {"head_dim": 32}, "llama-bpe"),
     _mistral("mistral", **_SPM),

@@ -148,16 +148,16 @@ def _gpt2_class(folder: Path) -> None:
     _write(folder / "tokenizer_config.json", config | {"tokenizer_class": "GPT2Tokenizer"})
 
 
-def _paired_merges(folder: Path) -> None:
-    """Merges as pairs, as tokenizers writes them since 0.20."""
+def _old_merges(folder: Path) -> None:
+    """Merges as lines of text, as tokenizers wrote them before 0.20."""
     tokenizer = _read(folder / "tokenizer.json")
-    tokenizer["model"]["merges"] = [merge.split(" ") for merge in tokenizer["model"]["merges"]]
+    tokenizer["model"]["merges"] = [" ".join(pair) for pair in tokenizer["model"]["merges"]]
     _write(folder / "tokenizer.json", tokenizer)
 
 
 _TOKENIZERS: Mapping[str, Callable[[Path], None]] = {
     "template file": _template_file, "templates": _templates, "objects": _objects, "added": _added, "bare": _bare,
-    "paired merges": _paired_merges, "gpt2 class": _gpt2_class,
+    "old merges": _old_merges, "gpt2 class": _gpt2_class,
 }  # fmt: skip
 
 
