@@ -14,7 +14,7 @@ _CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def allocate(fd: int, path: Path, nbytes: int) -> None:
-    """Make the file at `path`, open as `fd`, at least `nbytes` bytes long, its blocks reserved where the file system can do that.
+    """Make the file at `path`, open as `fd`, at least `nbytes` bytes long, its blocks reserved where that can be done.
 
     fallocate(2), which is Linux's: a disk without that much room says so now, and what is written afterwards needs no
     block found for each page. Not posix_fallocate(3), which writes into every block where the file system cannot.
