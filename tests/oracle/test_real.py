@@ -129,12 +129,15 @@ def test_chat_template_gives_the_same_text(tokenizer: Any, source: Any, llama_cp
 
 
 def test_logits_and_greedy_tokens_are_those_of_llama_cpp_on_the_source(
-    folder_model: Any, tokenizer: Any, source: Any
+    folder_model: Any, tokenizer: Any, source: Any, exact: Any
 ) -> None:
-    """llama.cpp rounds activations to 8 bits where weights are Q4_1, so close is all that can be asked here."""
+    """llama.cpp rounds activations to 8 bits where weights are Q4_1, each machine's kernels in their own way.
+
+    So ours must be as near to what it makes of Q4_1 as what it makes of the same values in F32 is.
+    """
     ids = _prompt(tokenizer)
     ours, theirs = _folder_logits(folder_model, ids), _llama_logits(source, ids)
-    assert _cosines(ours, theirs).min() > 0.99
+    assert np.abs(_cosines(ours, theirs) - _cosines(_llama_logits(exact, ids), theirs)).max() < 1e-4
     assert _cosines(ours, theirs).mean() > 0.999
     assert _greedy(lambda t: _folder_logits(folder_model, t), ids) == _greedy(lambda t: _llama_logits(source, t), ids)
 
@@ -146,13 +149,18 @@ def _greedy(logits: Any, ids: Sequence[int], steps: int = 8) -> list[int]:
     return out[len(ids) :]
 
 
-def test_file_we_write_in_f32_gives_llama_cpp_the_numbers_of_transformers(
-    folder_model: Any, tokenizer: Any, smollm2_f32: Path, llama_cpp: Any
-) -> None:
+@pytest.fixture(scope="module")
+def exact(smollm2_f32: Path, llama_cpp: Any) -> Any:
+    """The file that we write in F32, in llama.cpp."""
     f32 = {"type_k": llama_cpp.GGML_TYPE_F32, "type_v": llama_cpp.GGML_TYPE_F32}  # its cache is F16 otherwise
-    model = llama_cpp.Llama(str(smollm2_f32), n_ctx=512, n_threads=2, logits_all=True, verbose=False, **f32)
+    return llama_cpp.Llama(str(smollm2_f32), n_ctx=512, n_threads=2, logits_all=True, verbose=False, **f32)
+
+
+def test_file_we_write_in_f32_gives_llama_cpp_the_numbers_of_transformers(
+    folder_model: Any, tokenizer: Any, exact: Any
+) -> None:
     ids = _prompt(tokenizer)
-    ours, theirs = _folder_logits(folder_model, ids), _llama_logits(model, ids)
+    ours, theirs = _folder_logits(folder_model, ids), _llama_logits(exact, ids)
     assert _cosines(ours, theirs).min() > 0.999999
     assert (ours.argmax(-1) == theirs.argmax(-1)).all()
 

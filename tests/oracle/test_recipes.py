@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hub.errors import UsageError
 from hub.opening import open_model
 from hub.pipeline import Request, convert
 from hub.recipes import RECIPES, Part, gguf_parts, part
@@ -41,7 +42,7 @@ MODELS = [
     _wide("falcon_wide", "falcon_7b", {"hidden_size": 256, "num_hidden_layers": 9}),
     _wide("gpt2_wide", "gpt2", {"n_embd": 256}),
 ]
-WEIGHTLESS = [name for name in RECIPES if not name.startswith(("iq1", "iq2", "iq3_xx", "q2_k_s"))]
+WEIGHTLESS = [name for name in RECIPES if not name.startswith(("iq1", "iq2", "iq3_x", "q2_k_s"))]
 
 
 def quantizer(source: Path, target: Path, recipe: str, entries: dict[str, Any] | None = None) -> int:
@@ -97,7 +98,17 @@ def test_the_quantizers_bytes(case: Case, recipe: str, models: Path, tmp_path: P
     _same(tmp_path / "ours.gguf", tmp_path / "theirs.gguf")
 
 
-@pytest.mark.parametrize("recipe", ["q4_k_m", "q4_0", "q2_k_s", "iq4_xs", "iq3_xxs", "iq2_xs", "iq2_m", "iq1_m"])
+@pytest.mark.parametrize("recipe", sorted(RECIPES.keys() - set(WEIGHTLESS)))
+def test_what_the_quantizer_refuses_without_an_importance_matrix(recipe: str, models: Path, tmp_path: Path) -> None:
+    source = models / f"{MODELS[0].name}.gguf"
+    assert quantizer(source, tmp_path / "theirs.gguf", recipe) != 0
+    with pytest.raises(UsageError, match=f"--encode {recipe} needs an importance matrix"):
+        convert(Request(source, tmp_path / "ours.gguf", encode=[recipe]))
+
+
+@pytest.mark.parametrize(
+    "recipe", ["q4_k_m", "q4_0", "q2_k_s", "iq4_xs", "iq3_xs", "iq3_xxs", "iq2_xs", "iq2_m", "iq1_m"]
+)
 @pytest.mark.parametrize("case", MODELS[:5], ids=lambda case: case.name)
 def test_the_quantizers_bytes_under_an_importance_matrix(case: Case, recipe: str, models: Path, tmp_path: Path) -> None:
     source, generator = models / f"{case.name}.gguf", np.random.default_rng(0)
