@@ -7,14 +7,13 @@ import errno
 import os
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 # What a file system answers that cannot, or a kernel; a disk that is full is no such answer.
 _CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
-def allocate(fd: int, path: Path, nbytes: int) -> None:
-    """Make the file at `path`, open as `fd`, at least `nbytes` bytes long, its blocks reserved where that can be done.
+def allocate(fd: int, nbytes: int) -> None:
+    """Make the open file `fd` at least `nbytes` bytes long, its blocks reserved where the file system can do that.
 
     fallocate(2), which is Linux's: a disk without that much room says so now, and what is written afterwards needs no
     block found for each page. Not posix_fallocate(3), which writes into every block where the file system cannot.
@@ -28,7 +27,7 @@ def allocate(fd: int, path: Path, nbytes: int) -> None:
             return
         number = ctypes.get_errno()
         if number not in _CANNOT:
-            raise OSError(number, f"{os.strerror(number)}: {nbytes:,} bytes are needed", str(path))
+            raise OSError(number, f"{os.strerror(number)}: {nbytes:,} bytes are needed")
     if os.fstat(fd).st_size < nbytes:
         os.ftruncate(fd, nbytes)
 

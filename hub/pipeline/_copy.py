@@ -80,18 +80,6 @@ def default_budget(jobs: int | None = None, memory: int | None = None) -> Budget
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    tensor: Tensor
-    start: int
-    stop: int
-    offset: int  # in the target file
-
-    @property
-    def nbytes(self) -> int:
-        return (self.stop - self.start) * self.tensor.rows.width
-
-
-@dataclass(frozen=True, slots=True)
 class _Piece:
     rows: Rows
     start: int
@@ -153,26 +141,26 @@ class Copier:
         with room(path, placements) as fd, Writeback(fd) as out:
             rest = [(offset, tensor) for offset, tensor in placements if not self._carry(fd, out, offset, tensor)]
 
-            def one(part: _Part) -> None:
-                self._place(fd, part)
-                out.add(part.nbytes)
+            def one(part: tuple[Tensor, _Piece]) -> None:
+                self._place(fd, *part)
+                out.add(part[1].nbytes)
 
             each((p for offset, tensor in rest for p in self._parts(offset, tensor)), one, self.budget.jobs)
 
-    def _parts(self, offset: int, tensor: Tensor) -> Iterator[_Part]:
-        """Parts of a tensor for one worker each, the first to lie at byte `offset`."""
+    def _parts(self, offset: int, tensor: Tensor) -> Iterator[tuple[Tensor, _Piece]]:
+        """The tensor with each of its parts, which one worker each writes, the first to lie at byte `offset`."""
         rows = tensor.rows
         values = self.budget.values * (_TOGETHER if rows.sends else 1)
         step = max(1, values // max(1, tensor.columns))
         for start in range(0, rows.n if tensor.nbytes else 0, step):
-            yield _Part(tensor, start, min(start + step, rows.n), offset + start * rows.width)
+            yield tensor, _Piece(rows, start, min(start + step, rows.n), offset + start * rows.width)
 
-    def _place(self, fd: int, part: _Part) -> None:
+    def _place(self, fd: int, tensor: Tensor, part: _Piece) -> None:
         """Write a part where it belongs: at once where its rows know how, in pieces elsewhere."""
-        if part.tensor.rows.send(part.start, part.stop, fd, part.offset, self.budget.values):
+        if part.rows.send(part.start, part.stop, fd, part.offset, self.budget.values):
             self.progress.advance(part.nbytes)
             return
-        for _ in self.rows(fd, part.offset, part.tensor, part.start, part.stop):
+        for _ in self.rows(fd, part.offset, tensor, part.start, part.stop):
             pass
 
     def rows(self, fd: int, offset: int, tensor: Tensor, start: int, stop: int) -> Iterator[memoryview]:
@@ -223,7 +211,7 @@ def room(path: Path, placements: Sequence[Placement]) -> Iterator[int]:
     end = max((offset + tensor.nbytes for offset, tensor in placements), default=0)
     fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        allocate(fd, path, end)
+        allocate(fd, end)
         yield fd
     finally:
         os.close(fd)

@@ -12,28 +12,32 @@
 
 namespace hub {
 
-// Bytes of a file from `offset` on into `out`, all of them or false. So is everywhere without positioned reads.
-static bool read_all(int64_t fd, int64_t offset, uint8_t *out, int64_t nbytes) {
-#ifndef _WIN32
+// Whether `move(done)`, which moves some of what is left and says how much, has moved all `nbytes` bytes.
+template <typename Move> static inline bool moved_all(int64_t nbytes, Move move) {
     for (int64_t done = 0; done < nbytes;) {
-        const ssize_t got = pread((int)fd, out + done, nbytes - done, offset + done);
-        if (got <= 0 && !(got < 0 && errno == EINTR)) return false;
-        if (got > 0) done += got;
+        const int64_t some = move(done);
+        if (some <= 0 && !(some < 0 && errno == EINTR)) return false;
+        if (some > 0) done += some;
     }
     return true;
+}
+
+// Bytes of a file from `offset` on into `out`, all of them or false. So is everywhere without positioned reads.
+static inline bool read_all(int64_t fd, int64_t offset, uint8_t *out, int64_t nbytes) {
+#ifndef _WIN32
+    return moved_all(nbytes, [&](int64_t done) -> int64_t {
+        return pread((int)fd, out + done, nbytes - done, offset + done);
+    });
 #else
     return false;
 #endif
 }
 
-static bool write_all(int64_t fd, int64_t offset, const uint8_t *in, int64_t nbytes) {
+static inline bool write_all(int64_t fd, int64_t offset, const uint8_t *in, int64_t nbytes) {
 #ifndef _WIN32
-    for (int64_t done = 0; done < nbytes;) {
-        const ssize_t got = pwrite((int)fd, in + done, nbytes - done, offset + done);
-        if (got <= 0 && !(got < 0 && errno == EINTR)) return false;
-        if (got > 0) done += got;
-    }
-    return true;
+    return moved_all(nbytes, [&](int64_t done) -> int64_t {
+        return pwrite((int)fd, in + done, nbytes - done, offset + done);
+    });
 #else
     return false;
 #endif
